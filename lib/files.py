@@ -100,3 +100,18 @@ def digest(*parts) -> str:
             part = json.dumps(part, sort_keys=True, default=str).encode()
         total.update(hashlib.sha256(part).digest())
     return total.hexdigest()[:16]
+
+
+def validated(model, values: dict, where: str):
+    """An instance of the pydantic `model`; raises UserError with one sentence that names key and place."""
+    extra = sorted(set(values) - set(model.model_fields))
+    if extra and model.model_config.get("extra") == "forbid":
+        error = unknown("key", extra[0], model.model_fields)
+        raise UserError(f"{where}: {error}")
+    try:
+        return model.model_validate(values)
+    except ValueError as error:  # pydantic.ValidationError; lib.files itself needs no pydantic
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "value"
+        got = "" if first["type"] == "missing" else f", got {first['input']!r}"
+        raise UserError(f"{where}: {key}: {first['msg'].lower()}{got}") from None

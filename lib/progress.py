@@ -46,4 +46,5 @@ class Progress:
             return f"{self.done} {self.unit}"
         elapsed, fresh = time.monotonic() - self.start, max(self.done - self.first, 1)
         left = elapsed / fresh * (self.total - self.done)
-        return f"{self.done}/{self.total} {self.unit}, {tqdm.format_interval(elapsed)} gone, {tqdm.format_interval(left)} left"
+        gone, left = tqdm.format_interval(elapsed), tqdm.format_interval(left)
+        return f"{self.done}/{self.total} {self.unit}, {gone} gone, {left} left"

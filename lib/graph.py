@@ -1,0 +1,171 @@
+"""The user-item graph and its propagation; the one place that knows the graph engine.
+
+Users are nodes 0..n_users-1 and items follow. The adjacency is symmetric, so the backward pass of a product with it is
+the same product. The degree factors stay outside the sum: D^-1/2 A D^-1/2 x = D^-1/2 * sum(D^-1/2 * x), which is plain
+message passing without edge weights (DGL's copy_u / sum).
+"""
+
+import importlib
+import os
+import warnings
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from lib.files import UserError
+
+ENGINES = ("dgl", "torch")
+
+
+@lru_cache
+def _dgl():
+    """DGL, or the reason why it cannot be used here."""
+    os.environ.setdefault("DGLBACKEND", "pytorch")  # otherwise its first import writes a file into the user's home
+    try:
+        return importlib.import_module("dgl"), ""
+    except Exception as error:  # DGL fails in many ways: no wheel, wrong glibc, wrong torch
+        return None, f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+@lru_cache
+def _dgl_on(device_type: str) -> bool:
+    """Whether the installed DGL can hold a graph on this type of device."""
+    dgl, _ = _dgl()
+    if dgl is None:
+        return False
+    try:
+        dgl.graph(([0], [0])).to(device_type)
+    except Exception:
+        return False
+    return True
+
+
+def choose_engine(device="cpu", engine: str | None = None) -> str:
+    """Name of the graph engine for `device`: DGL where it works, torch CSR elsewhere; raises UserError."""
+    if engine not in (None, *ENGINES):
+        raise UserError(f"unknown graph engine '{engine}': known: {', '.join(ENGINES)}")
+    usable = _dgl_on(torch.device(device).type)
+    if engine == "dgl" and not usable:
+        raise UserError(
+            f"the graph engine dgl does not work on {device} here ({_dgl()[1] or 'built without it'}): use torch"
+        )
+    return engine or ("dgl" if usable else "torch")
+
+
+def engine_report(device="cpu") -> str:
+    """One line for people: which engine is used on `device`, and why."""
+    dgl, reason = _dgl()
+    if choose_engine(device) == "dgl":
+        return f"dgl {dgl.__version__}"
+    return f"torch CSR (dgl: {reason or f'not built for {device}'})"
+
+
+class _SymmetricSum(torch.autograd.Function):
+    """matrix @ x whose backward multiplies by an explicit transpose; torch's own CSR backward converts it each time."""
+
+    @staticmethod
+    def forward(ctx, x, matrix, transposed):
+        ctx.transposed = transposed
+        return matrix @ x
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return ctx.transposed @ gradient, None, None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Entries of the adjacency (a row receives from a column; sorted by row) and the degree factors [n_nodes, 1]."""
+
+    rows: Tensor  # [n_entries] int32
+    columns: Tensor  # [n_entries] int32
+    scale: Tensor  # [n_nodes, 1] float32, D^-1/2 of the whole graph, 0 where the degree is 0
+    n_users: int
+    n_items: int
+    engine: str
+    full: "Graph | None" = None  # the graph whose entries were dropped to make this one
+    kept: Tensor | None = None  # [n_entries of full] bool
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of users and items together."""
+        return self.n_users + self.n_items
+
+    def propagate(self, x: Tensor) -> Tensor:
+        """One layer of symmetrically normalised propagation, D^-1/2 A D^-1/2 x: [n_nodes, d] -> [n_nodes, d]."""
+        return self.scale * self.sum_neighbours(self.scale * x)
+
+    def sum_neighbours(self, x: Tensor) -> Tensor:
+        """Plain sum over neighbours, A x: [n_nodes, d] -> [n_nodes, d]."""
+        if self.engine == "dgl":
+            return _dgl()[0].ops.copy_u_sum(self._dgl_graph, x)
+        return _SymmetricSum.apply(x, *self._matrices)
+
+    def drop_edges(self, keep_rate: float, generator: torch.Generator) -> "Graph":
+        """Keep each stored entry with probability `keep_rate`.
+
+        As in the public code (spec rlmrec Q7) the two directions of an edge are dropped independently, the rest is not
+        rescaled and the degrees stay those of the whole graph.
+        """
+        kept = torch.rand(len(self.rows), generator=generator, device=self.rows.device) < keep_rate
+        return replace(self, rows=self.rows[kept], columns=self.columns[kept], full=self, kept=kept)
+
+    @cached_property
+    def _dgl_graph(self):
+        indptr = _row_pointers(self.rows, self.n_nodes)
+        empty = torch.empty(0, dtype=indptr.dtype, device=indptr.device)
+        return _dgl()[0].graph(("csc", (indptr, self.columns, empty)), num_nodes=self.n_nodes)
+
+    @cached_property
+    def _matrices(self) -> tuple[Tensor, Tensor]:
+        """The adjacency and its transpose as torch CSR; dropped entries stay as zeros, which keeps the index arrays."""
+        if self.full is None:
+            matrix = self._csr(torch.ones(len(self.rows), device=self.scale.device))
+            return matrix, matrix
+        values = self.kept.to(self.scale.dtype)
+        return self.full._csr(values), self.full._csr(values[self.full._mirror])
+
+    def _csr(self, values: Tensor) -> Tensor:
+        pointers, columns = self._csr_indices
+        size = (self.n_nodes, self.n_nodes)
+        with warnings.catch_warnings():  # torch calls its CSR layout beta, once per process
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
+            return torch.sparse_csr_tensor(pointers, columns, values, size, check_invariants=False)
+
+    @cached_property
+    def _csr_indices(self) -> tuple[Tensor, Tensor]:
+        return _row_pointers(self.rows, self.n_nodes), self.columns
+
+    @cached_property
+    def _mirror(self) -> Tensor:
+        """Position of entry (j, i) for each entry (i, j): [n_entries]; the pattern is symmetric and sorted by row."""
+        return torch.argsort(self.columns.long() * self.n_nodes + self.rows.long())
+
+
+def _row_pointers(rows: Tensor, n: int) -> Tensor:
+    counts = torch.bincount(rows, minlength=n)
+    return torch.cat([counts.new_zeros(1), counts.cumsum(0)]).to(torch.int32)
+
+
+def bipartite(train: sp.csr_matrix, self_loops: bool = False, device="cpu", engine: str | None = None) -> Graph:
+    """The graph of a train matrix [n_users, n_items]: 2 nnz entries, n_nodes more with self-loops (spec rlmrec 0)."""
+    n_users, n_items = train.shape
+    binary = sp.csr_matrix((np.ones(train.nnz, np.float32), train.indices, train.indptr), train.shape)
+    adjacency = sp.block_array([[None, binary], [binary.T, None]], format="csr")
+    if self_loops:
+        adjacency = adjacency + sp.eye_array(n_users + n_items, format="csr", dtype=np.float32)
+    adjacency = sp.coo_array(adjacency.tocsr())
+    degrees = np.bincount(adjacency.row, minlength=n_users + n_items)
+    scale = np.where(degrees > 0, 1 / np.sqrt(np.maximum(degrees, 1)), 0).astype(np.float32)
+    return Graph(
+        rows=torch.from_numpy(adjacency.row.astype(np.int32)).to(device),
+        columns=torch.from_numpy(adjacency.col.astype(np.int32)).to(device),
+        scale=torch.from_numpy(scale)[:, None].to(device),
+        n_users=n_users,
+        n_items=n_items,
+        engine=choose_engine(device, engine),
+    )

@@ -1,0 +1,119 @@
+"""Which model is trained, with which settings: params/*.yaml, resolved and checked before anything starts."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lib import alignment as alignments
+from lib import backbones
+from lib.files import ROOT, UserError, digest, read_yaml, unknown, validated
+
+SCALES = ("tiny", "quick", "paper")
+
+
+class Protocol(BaseModel):
+    """Training and evaluation constants shared by all models of a scale (params/protocol.yaml, spec rlmrec 2)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    embedding_size: int = Field(ge=1, description="width d of the ego table")
+    batch_size: int = Field(ge=1, description="(user, positive, negative) triples per step")
+    learning_rate: float = Field(gt=0, description="Adam, constant")
+    epochs: int = Field(ge=1, description="most epochs")
+    evaluate_every: int = Field(ge=1, description="validate when epoch % evaluate_every == 0, from epoch 0 (Q15)")
+    patience: int = Field(ge=1, description="stop after so many evaluations without a better validation recall@20")
+    ks: tuple[int, ...] = Field(description="cut-offs of the ranking metrics; the last one selects the model")
+
+
+class RunSettings(BaseModel):
+    """Everything that decides one training run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: str
+    backbone: str
+    alignment: Literal[alignments.NAMES]
+    encoder: str = Field(description="text encoder; 'none' for base, where text plays no part")
+    seed: int = Field(ge=0)
+    scale: Literal[SCALES]
+    protocol: Protocol
+    backbone_settings: dict
+    alignment_settings: dict
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder below runs/; tiny trials have a tree of their own and never touch results."""
+        tree = Path("tiny") if self.scale == "tiny" else Path()
+        return tree / self.dataset / self.encoder / self.backbone / self.alignment / f"seed{self.seed}"
+
+    @property
+    def digest(self) -> str:
+        """Content hash of all settings."""
+        return digest(self.model_dump(mode="json"))
+
+
+def protocol(scale: str, params: Path = ROOT / "params") -> Protocol:
+    """The protocol of a scale: that of `paper` with the scale's own changes."""
+    if scale not in SCALES:
+        raise unknown("scale", scale, SCALES)
+    path = Path(params) / "protocol.yaml"
+    blocks = read_yaml(path)
+    return validated(Protocol, {**blocks["paper"], **blocks.get(scale, {})}, f"{path} ({scale})")
+
+
+def resolve(
+    dataset: str,
+    backbone: str,
+    alignment: str = "base",
+    seed: int = 2023,
+    scale: str = "tiny",
+    encoder: str = "minilm",
+    blocks: dict | None = None,
+    params: Path = ROOT / "params",
+) -> RunSettings:
+    """The settings of one run; `blocks` by alignment replace those of params/<dataset>/<backbone>.yaml.
+
+    Raises UserError for an unknown name, a misspelt key or a wrong type.
+    """
+    if alignment not in alignments.NAMES:
+        raise unknown("alignment", alignment, alignments.NAMES)
+    model = backbones.get(backbone)
+    path = cell_file(dataset, backbone, params)
+    block = (blocks or {}).get(alignment) or read_yaml(path).get(alignment)
+    if block is None:
+        raise UserError(f"{path} has no block '{alignment}': add its hyper-parameters")
+    return RunSettings(
+        dataset=dataset,
+        backbone=backbone,
+        alignment=alignment,
+        encoder="none" if alignment == "base" else encoder,
+        seed=seed,
+        scale=scale,
+        protocol=protocol(scale, params),
+        **split_block(block, model.Settings, alignments.get(alignment).Settings, f"{path} ({alignment})"),
+    )
+
+
+def split_block(block: dict, backbone, alignment, where: str) -> dict:
+    """Divide a yaml block into checked backbone and alignment settings with every default written out."""
+    extra = sorted(set(block) - set(backbone.model_fields) - set(alignment.model_fields))
+    if extra:
+        raise UserError(f"{where}: {unknown('key', extra[0], {**backbone.model_fields, **alignment.model_fields})}")
+    return {
+        f"{name}_settings": validated(
+            model, {key: value for key, value in block.items() if key in model.model_fields}, where
+        ).model_dump()
+        for name, model in (("backbone", backbone), ("alignment", alignment))
+    }
+
+
+def cell_file(dataset: str, backbone: str, params: Path = ROOT / "params") -> Path:
+    """params/<dataset>/<backbone>.yaml; raises UserError with the nearest name when either is missing."""
+    datasets = [path.parent.name for path in Path(params).glob("*/dataset.yaml")]
+    if dataset not in datasets:
+        raise unknown("dataset", dataset, datasets)
+    path = Path(params) / dataset / f"{backbone}.yaml"
+    if not path.exists():
+        raise UserError(f"no settings for {backbone} on {dataset}: write {path} (copy one of another dataset)")
+    return path

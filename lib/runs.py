@@ -1,0 +1,169 @@
+"""One folder per training run: made when missing, loaded when finished, continued when interrupted.
+
+runs/<dataset>/<encoder>/<backbone>/<alignment>/seed<k>/ holds params.yaml, metrics.json, per_user.parquet,
+embeddings.safetensors, history.csv and manifest.json; while training also checkpoint.safetensors.
+"""
+
+import contextlib
+import json
+import resource
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+from filelock import FileLock
+from safetensors.numpy import load_file
+from safetensors.torch import save_file
+
+from lib import datasets, profiles, provenance, ranking, text, training
+from lib.files import ROOT, atomic_path, digest, write_json, write_text
+from lib.params import RunSettings
+
+MODULES = ("graph", "losses", "alignment", "ranking", "training", "backbones/__init__")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, read from its folder."""
+
+    path: Path
+    settings: RunSettings
+
+    @cached_property
+    def metrics(self) -> dict:
+        """test and validation metrics, best_epoch, epochs."""
+        return json.loads((self.path / "metrics.json").read_text())
+
+    @cached_property
+    def per_user(self) -> pd.DataFrame:
+        """user and its test metrics, one row per test user."""
+        return pd.read_parquet(self.path / "per_user.parquet")
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """One row per epoch: loss terms, seconds, validation recall where evaluated."""
+        return pd.read_csv(self.path / "history.csv")
+
+    @cached_property
+    def embeddings(self) -> dict[str, np.ndarray]:
+        """user_ego, item_ego, user_final, item_final: [n, width] float32."""
+        return load_file(self.path / "embeddings.safetensors")
+
+    @cached_property
+    def manifest(self) -> dict:
+        """Code, data, versions, time and memory that made the run."""
+        return json.loads((self.path / "manifest.json").read_text())
+
+
+def ensure(
+    settings: RunSettings, runs: Path = ROOT / "runs", device: str = "auto", params=ROOT / "params", data=ROOT / "data"
+) -> Run:
+    """The run of these settings: loaded when nothing it depends on changed, otherwise trained or continued."""
+    path = Path(runs) / settings.folder
+    inputs = Inputs.load(settings, params, data)
+    key = digest(settings.digest, inputs.digests, code_digest(settings.backbone))
+    path.mkdir(parents=True, exist_ok=True)
+    with FileLock(path / ".lock"):
+        if _key_of(path) != key:
+            _train(path, settings, inputs, key, pick_device(device))
+    return Run(path, settings)
+
+
+def find(runs: Path = ROOT / "runs", **wanted) -> list[Run]:
+    """All finished runs below a folder whose settings equal the wanted ones, sorted by path."""
+    found = (load(path.parent) for path in sorted(Path(runs).rglob("manifest.json")))
+    return [run for run in found if all(getattr(run.settings, name) == value for name, value in wanted.items())]
+
+
+def load(path: Path) -> Run:
+    """The finished run in a folder."""
+    return Run(Path(path), RunSettings(**yaml.safe_load((Path(path) / "params.yaml").read_text())))
+
+
+def pick_device(device: str = "auto") -> str:
+    """'auto' means the GPU where there is one."""
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def code_digest(backbone: str) -> str:
+    """Hash of the code that decides a run's numbers; comments and docstrings do not count."""
+    return provenance.code_digest([ROOT / "lib" / f"{name}.py" for name in (*MODULES, f"backbones/{backbone}")])
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run reads, and the hashes of it."""
+
+    data: datasets.Interactions
+    text: text.TextVectors | None
+
+    @classmethod
+    def load(cls, settings: RunSettings, params: Path, data: Path) -> "Inputs":
+        """Interactions, and text vectors unless the alignment is base."""
+        interactions = datasets.load(settings.dataset, params, data)
+        if settings.alignment == "base":
+            return cls(interactions, None)
+        texts = profiles.load(interactions, datasets.settings(settings.dataset, params), data)
+        return cls(interactions, text.load(interactions, texts, settings.encoder, params, data))
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Content hashes by input."""
+        return {"interactions": self.data.fingerprint} | ({"text": self.text.digest} if self.text else {})
+
+    def text_tensor(self) -> torch.Tensor | None:
+        """Text vectors of users then items [n_users + n_items, T]."""
+        return torch.from_numpy(np.concatenate([self.text.users, self.text.items])) if self.text else None
+
+
+def _key_of(path: Path) -> str | None:
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+        return json.loads((path / "manifest.json").read_text())["key"]
+    return None
+
+
+def _train(path: Path, settings: RunSettings, inputs: Inputs, key: str, device: str) -> None:
+    start = time.perf_counter()
+    (path / "manifest.json").unlink(missing_ok=True)  # unfinished from here on
+    write_text(path / "params.yaml", yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False))
+    model = training.build(settings, inputs.data, inputs.text_tensor(), device)
+    label = f"{settings.dataset} {settings.backbone} {settings.alignment}"
+    checkpoint = path / "checkpoint.safetensors"
+    state = training.fit(model, inputs.data, settings.protocol, settings.seed, checkpoint, key, label)
+    _write_results(path, settings, inputs.data, model, state)
+    manifest = provenance.manifest(
+        settings.model_dump(mode="json"),
+        inputs.digests,
+        seconds=time.perf_counter() - start,
+        peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    )
+    write_json(
+        path / "manifest.json", {**manifest, "key": key, "device": device, "engine": model.backbone.graph.engine}
+    )
+    checkpoint.unlink(missing_ok=True)
+
+
+def _write_results(path: Path, settings: RunSettings, data, model, state) -> None:
+    final, ego = model.final().cpu(), model.backbone.ego.detach().cpu()
+    ks, n_users = settings.protocol.ks, data.n_users
+    per_user = ranking.evaluate(final, n_users, data.train, data.test, ks)
+    validation = ranking.evaluate(final, n_users, data.train, data.validation, ks)
+    vectors = {
+        "user_ego": ego[:n_users],
+        "item_ego": ego[n_users:],
+        "user_final": final[:n_users],
+        "item_final": final[n_users:],
+    }
+    with atomic_path(path / "embeddings.safetensors") as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in vectors.items()}, temporary)
+    with atomic_path(path / "per_user.parquet") as temporary:
+        per_user.to_parquet(temporary, index=False)
+    with atomic_path(path / "history.csv") as temporary:
+        training.history_frame(state).to_csv(temporary, index=False)
+    metrics = {"test": ranking.mean(per_user), "validation": ranking.mean(validation)}
+    write_json(path / "metrics.json", {**metrics, "best_epoch": state.best_epoch, "epochs": state.epoch})

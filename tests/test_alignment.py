@@ -1,0 +1,103 @@
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+import toys
+
+from lib import alignment, training
+from lib.files import UserError
+from lib.losses import unit
+
+DATA = toys.interactions()
+TEXT = toys.text(DATA)
+N, D = DATA.n_users + DATA.n_items, 6
+
+
+def made(name, **settings):
+    kind = alignment.get(name)
+    generator = torch.Generator().manual_seed(0)
+    return kind(kind.Settings(**settings), TEXT, DATA.n_users, 8, D, generator)
+
+
+def batch():
+    sampler = training.Sampler(DATA.train, 64)
+    return next(sampler.epoch(torch.Generator().manual_seed(2)))
+
+
+def nce(anchors, positives, candidates, temperature):
+    """Sum over rows of the plain formula, every row repeated as it stands in the batch."""
+    anchors, positives, candidates = map(unit, (anchors, positives, candidates))
+    partition = (anchors @ candidates.T / temperature).exp().sum(1).log()
+    return (partition - (anchors * positives).sum(1) / temperature).sum()
+
+
+@pytest.mark.parametrize("negative_items", [True, False])
+def test_contrastive_is_the_specs_formula_with_gradients(negative_items):
+    aligned = made("contrastive", weight=0.3, temperature=0.2, negative_items=negative_items)
+    final, one = torch.randn(N, D, requires_grad=True), batch()
+    ours = aligned.losses(final, one, None)["alignment"]
+    text = aligned.project(TEXT)
+    users, items = final[: DATA.n_users], final[DATA.n_users :]
+    text_users, text_items = text[: DATA.n_users], text[DATA.n_users :]
+    total = nce(users[one.users], text_users[one.users], text_users, 0.2)
+    for index in [one.positives, one.negatives][: 1 + negative_items]:
+        total = total + nce(items[index], text_items[index], text_items[index], 0.2)
+    truth = 0.3 / len(one.users) * total
+    torch.testing.assert_close(ours, truth, rtol=1e-5, atol=1e-6)
+    weights = (final, *aligned.project.parameters())
+    for got, wanted in zip(torch.autograd.grad(ours, weights), torch.autograd.grad(truth, weights), strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_generative_is_the_specs_formula():
+    aligned = made("generative", weight=0.3, temperature=0.4, mask_ratio=0.2)
+    final, masked = torch.randn(N, D), torch.randperm(N)[:14]
+    ours = aligned.losses(final, batch(), masked)["alignment"]
+    guess, truth = F.normalize(aligned.generate(final[masked])), F.normalize(TEXT[masked])
+    near = (guess @ truth.T / 0.4).exp()
+    expected = 0.3 * -(near.diagonal() / (near.sum(1) + 1e-8) + 1e-8).log().mean()
+    torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_mask_replaces_distinct_rows_by_the_token():
+    aligned = made("generative", weight=0.3, temperature=0.4, mask_ratio=0.2)
+    torch.nn.init.constant_(aligned.token, 7)
+    ego = torch.randn(N, 8)
+    hidden, masked = aligned.mask(ego, torch.Generator().manual_seed(0))
+    assert len(masked.unique()) == len(masked) == int(0.2 * N)
+    others = torch.ones(N, dtype=bool).index_fill(0, masked, False)
+    assert (hidden[masked] == 7).all()
+    assert (hidden[others] == ego[others]).all()
+
+
+def test_first_step_values():
+    """Spec rlmrec 13.3: untrained vectors make every candidate equally likely at a high temperature."""
+    one = batch()
+    ego = torch.randn(N, D)
+    contrastive = made("contrastive", weight=0.5, temperature=100.0).losses(ego, one, None)["alignment"].item()
+    assert contrastive == pytest.approx(0.5 * (math.log(DATA.n_users) + 2 * math.log(len(one.users))), rel=1e-2)
+    generative = made("generative", weight=0.5, temperature=100.0, mask_ratio=0.3)
+    masked = generative.mask(torch.randn(N, 8), torch.Generator().manual_seed(0))[1]
+    assert generative.losses(ego, one, masked)["alignment"].item() == pytest.approx(
+        0.5 * math.log(len(masked)), rel=1e-2
+    )
+
+
+def test_perceptron_has_the_specs_shape():
+    """1536 -> 784 -> 32 has 1,230,128 parameters (spec rlmrec 3.1)."""
+    net = alignment._perceptron(1536, 32, torch.Generator())
+    assert sum(parameter.numel() for parameter in net.parameters()) == 1_230_128
+
+
+def test_base_does_nothing():
+    base = made("base")
+    ego = torch.randn(N, 8)
+    assert base.mask(ego, torch.Generator())[0] is ego
+    assert base.losses(ego, batch(), None) == {}
+    assert not list(base.parameters())
+
+
+def test_unknown_name_offers_the_nearest():
+    with pytest.raises(UserError, match="did you mean 'contrastive'"):
+        alignment.get("contrastiv")

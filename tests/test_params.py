@@ -1,0 +1,95 @@
+import shutil
+
+import pytest
+import yaml
+
+from lib import alignment, backbones, params
+from lib.files import ROOT, UserError
+
+CELLS = [path for path in (ROOT / "params").glob("*/*.yaml") if path.stem in backbones.names()]
+
+
+@pytest.mark.parametrize("path", CELLS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("name", alignment.NAMES)
+def test_every_committed_cell_resolves(path, name):
+    settings = params.resolve(path.parent.name, path.stem, name, scale="paper")
+    content = yaml.safe_load(path.read_text())
+    assert (content["dataset"], content["backbone"]) == (path.parent.name, path.stem)
+    written = settings.backbone_settings | settings.alignment_settings
+    assert content[name].items() <= written.items()
+    assert settings.encoder == ("none" if name == "base" else "minilm")
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A params tree that a test may break, and a function that changes one cell of it."""
+    shutil.copytree(ROOT / "params", tmp_path / "params")
+
+    def change(path, **changes):
+        file = tmp_path / "params" / path
+        file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **changes}))
+        return tmp_path / "params"
+
+    return change
+
+
+BASE = dict(layers=3, reg_weight=1e-6, keep_rate=0.8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(base={**BASE, "keep_rat": 0.8}), "unknown key 'keep_rat': did you mean 'keep_rate'"),
+        (dict(base={**BASE, "layers": "three"}), "layers: .*integer.* got 'three'"),
+        (dict(base={**BASE, "keep_rate": 1.5}), "keep_rate: .*less than or equal to 1"),
+        (dict(base={"layers": 3, "reg_weight": 1e-6}), "keep_rate: field required"),
+        (dict(base=None), "no block 'base'"),
+    ],
+)
+def test_wrong_block_is_one_sentence(copy, changes, message):
+    tree = copy("amazon/lightgcn.yaml", **changes)
+    with pytest.raises(UserError, match=message) as error:
+        params.resolve("amazon", "lightgcn", params=tree)
+    assert "\n" not in str(error.value)
+    assert "lightgcn.yaml" in str(error.value)
+
+
+def test_protocol_is_checked(copy):
+    tree = copy("protocol.yaml", tiny={"epoch": 3})
+    with pytest.raises(UserError, match="did you mean 'epochs'"):
+        params.resolve("amazon", "lightgcn", params=tree)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "nearest"),
+    [
+        ("dataset", "amazn", "amazon"),
+        ("backbone", "lightgc", "lightgcn"),
+        ("alignment", "generativ", "generative"),
+        ("scale", "quik", "quick"),
+    ],
+)
+def test_unknown_names_offer_the_nearest(name, value, nearest):
+    wanted = dict(dataset="amazon", backbone="lightgcn", alignment="base", scale="tiny") | {name: value}
+    with pytest.raises(UserError, match=f"unknown {name} '{value}': did you mean '{nearest}'"):
+        params.resolve(**wanted)
+
+
+def test_paper_scale_is_the_published_protocol():
+    """Spec rlmrec 2, constants."""
+    made = params.protocol("paper")
+    assert (made.embedding_size, made.batch_size, made.learning_rate) == (32, 4096, 1e-3)
+    assert (made.epochs, made.evaluate_every, made.patience, made.ks) == (3000, 3, 5, (5, 10, 20))
+
+
+def test_notebook_blocks_win_and_change_the_digest():
+    usual = params.resolve("amazon", "lightgcn")
+    changed = params.resolve("amazon", "lightgcn", blocks={"base": {**BASE, "layers": 1}})
+    assert changed.backbone_settings["layers"] == 1
+    assert changed.digest != usual.digest
+    assert usual.digest == params.resolve("amazon", "lightgcn").digest
+
+
+def test_tiny_runs_live_apart():
+    assert params.resolve("amazon", "lightgcn", scale="tiny").folder.parts[0] == "tiny"
+    assert str(params.resolve("amazon", "lightgcn", scale="paper").folder) == "amazon/none/lightgcn/base/seed2023"
