@@ -2,7 +2,7 @@
 
 Reading order is the data flow; a module imports only from those above it (tests/test_layers.py):
 
-    files  progress
+    files  progress  experiments
     datasets  profiles  text          what goes in
     graph  losses  backbones  alignment    the models
     params                            which model, with which settings
@@ -10,5 +10,5 @@ Reading order is the data flow; a module imports only from those above it (tests
     semantics  statistics             what the vectors mean, how sure we are
     plots  tables  provenance         what comes out
     runs                              one folder per training run
-    notebook  cli                     how it is driven
+    kernel  notebook  workflow  doctor  cli    how it is driven
 """

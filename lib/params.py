@@ -1,5 +1,6 @@
 """Which model is trained, with which settings: params/*.yaml, resolved and checked before anything starts."""
 
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -7,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lib import alignment as alignments
 from lib import backbones
+from lib.experiments import experiments
 from lib.files import ROOT, UserError, digest, read_yaml, unknown, validated
 
 SCALES = ("tiny", "quick", "paper")
@@ -24,6 +26,11 @@ class Protocol(BaseModel):
     evaluate_every: int = Field(ge=1, description="validate when epoch % evaluate_every == 0, from epoch 0 (Q15)")
     patience: int = Field(ge=1, description="stop after so many evaluations without a better validation recall@20")
     ks: tuple[int, ...] = Field(description="cut-offs of the ranking metrics; the last one selects the model")
+
+    @property
+    def selection(self) -> str:
+        """The validation metric that alone selects epoch and weights (Q15)."""
+        return f"recall@{self.ks[-1]}"
 
 
 class RunSettings(BaseModel):
@@ -45,7 +52,8 @@ class RunSettings(BaseModel):
     def folder(self) -> Path:
         """The run's folder below runs/; tiny trials have a tree of their own and never touch results."""
         tree = Path("tiny") if self.scale == "tiny" else Path()
-        return tree / self.dataset / self.encoder / self.backbone / self.alignment / f"seed{self.seed}"
+        encoder = Path(self.encoder).name  # of a hub name or a file the last part
+        return tree / self.dataset / encoder / self.backbone / self.alignment / f"seed{self.seed}"
 
     @property
     def digest(self) -> str:
@@ -117,3 +125,25 @@ def cell_file(dataset: str, backbone: str, params: Path = ROOT / "params") -> Pa
     if not path.exists():
         raise UserError(f"no settings for {backbone} on {dataset}: write {path} (copy one of another dataset)")
     return path
+
+
+def grid(
+    dataset: str, scale: str | None = None, encoder: str | None = None, params: Path = ROOT / "params", **chosen
+) -> list[RunSettings]:
+    """The settings of every run in a dataset's grid, optionally at another scale or with another encoder.
+
+    `chosen` narrows or replaces backbones, alignments or seeds. Raises UserError as `resolve` does.
+    """
+    known = experiments(params)
+    if dataset not in known:
+        raise unknown("dataset in params/experiments.yaml", dataset, known)
+    plan = known[dataset].model_copy(update=chosen)
+    return [
+        resolve(dataset, backbone, alignment, seed, scale or plan.scale, encoder or plan.encoder, params=params)
+        for backbone, alignment, seed in product(plan.backbones, plan.alignments, plan.seeds)
+    ]
+
+
+def figures(dataset: str, scale: str) -> Path:
+    """Where figures and tables of a dataset go: tiny trials have a folder of their own and never touch results."""
+    return ROOT / ("runs/tiny/figures" if scale == "tiny" else "figures") / dataset

@@ -1,7 +1,9 @@
 """Progress of long work: a bar on a terminal, one line every few seconds elsewhere."""
 
+import contextlib
 import sys
 import time
+import warnings
 
 from tqdm import tqdm
 
@@ -48,3 +50,11 @@ class Progress:
         left = elapsed / fresh * (self.total - self.done)
         gone, left = tqdm.format_interval(elapsed), tqdm.format_interval(left)
         return f"{self.done}/{self.total} {self.unit}, {gone} gone, {left} left"
+
+
+@contextlib.contextmanager
+def without_widgets():
+    """Import packages that use tqdm without its advice to install notebook widgets, which nothing here would show."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        yield

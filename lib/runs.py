@@ -46,8 +46,9 @@ class Run:
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """One row per epoch: loss terms, seconds, validation recall where evaluated."""
-        return pd.read_csv(self.path / "history.csv")
+        """One row per epoch: epoch, the mean of each loss term, seconds, and validation metrics where evaluated."""
+        frame = pd.read_csv(self.path / "history.csv")
+        return frame.assign(backbone=self.settings.backbone, alignment=self.settings.alignment, seed=self.settings.seed)
 
     @cached_property
     def embeddings(self) -> dict[str, np.ndarray]:
@@ -85,6 +86,11 @@ def load(path: Path) -> Run:
     return Run(Path(path), RunSettings(**yaml.safe_load((Path(path) / "params.yaml").read_text())))
 
 
+def overlap_file(settings: RunSettings, runs: Path = ROOT / "runs") -> Path:
+    """Where 05_semantics writes the overlap table of an aligned run's backbone and seed."""
+    return Path(runs) / settings.folder.parents[1] / f"overlap_seed{settings.seed}.csv"
+
+
 def pick_device(device: str = "auto") -> str:
     """'auto' means the GPU where there is one."""
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
@@ -103,12 +109,14 @@ class Inputs:
     text: text.TextVectors | None
 
     @classmethod
-    def load(cls, settings: RunSettings, params: Path, data: Path) -> "Inputs":
+    def load(cls, settings: RunSettings, params: Path = ROOT / "params", data: Path = ROOT / "data") -> "Inputs":
         """Interactions, and text vectors unless the alignment is base."""
         interactions = datasets.load(settings.dataset, params, data)
         if settings.alignment == "base":
             return cls(interactions, None)
-        texts = profiles.load(interactions, datasets.settings(settings.dataset, params), data)
+        ready = settings.encoder == "published" or settings.encoder.endswith(text.READY_MADE)
+        about = datasets.settings(settings.dataset, params)
+        texts = None if ready else profiles.load(interactions, about, data)
         return cls(interactions, text.load(interactions, texts, settings.encoder, params, data))
 
     @property

@@ -131,19 +131,19 @@ def fit(
     device = model.backbone.ego.device
     generator = torch.Generator(device).manual_seed(seed + 1)
     sampler = Sampler(data.train, protocol.batch_size, device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=protocol.learning_rate, fused=True)
+    optimizer = adam(model, protocol)
     training = _Training(model, optimizer, generator, key)
     state = training.load(checkpoint)
-    with Progress(protocol.epochs, label, "epoch") as progress:
+    with Progress(protocol.epochs, label, "epochs at most") as progress:
         progress.skip(state.epoch)
         while state.epoch < protocol.epochs and state.waited < protocol.patience:
             start = time.perf_counter()
-            row = {"epoch": state.epoch, **_train_epoch(model, optimizer, sampler, generator, state.epoch)}
+            row = {"epoch": state.epoch, **train_epoch(model, optimizer, sampler, generator, state.epoch)}
             row["seconds"] = time.perf_counter() - start
             evaluated = state.epoch % protocol.evaluate_every == 0
             if evaluated:
-                row["validation"] = _validate(model, data, protocol.ks[-1])
-                training.keep_best(state, row["validation"])
+                row |= _validate(model, data, protocol.ks[-1])
+                training.keep_best(state, row[protocol.selection])
             state.history.append(row)
             state.epoch += 1
             if evaluated and checkpoint:
@@ -153,7 +153,12 @@ def fit(
     return state
 
 
-def _train_epoch(model, optimizer, sampler, generator, epoch) -> dict[str, float]:
+def adam(model: Recommender, protocol: Protocol) -> torch.optim.Adam:
+    """The optimiser of all models: Adam at a constant rate; weight decay is a loss term (spec rlmrec 2)."""
+    return torch.optim.Adam(model.parameters(), lr=protocol.learning_rate, fused=True)
+
+
+def train_epoch(model, optimizer, sampler, generator, epoch) -> dict[str, float]:
     """One pass over all train entries; the mean of every loss term, read back once at the end."""
     steps = []
     for batch in sampler.epoch(generator):
@@ -180,14 +185,13 @@ def _check_finite(values: Tensor, names: list[str], epoch: int) -> None:
         )
 
 
-def _validate(model: Recommender, data: Interactions, k: int) -> float:
-    """Validation recall@k, which alone selects the model (Q15)."""
-    per_user = ranking.evaluate(model.final(), data.n_users, data.train, data.validation, (k,))
-    return ranking.mean(per_user)[f"recall@{k}"]
+def _validate(model: Recommender, data: Interactions, k: int) -> dict[str, float]:
+    """Mean validation recall@k and ndcg@k over users."""
+    return ranking.mean(ranking.evaluate(model.final(), data.n_users, data.train, data.validation, (k,)))
 
 
 def _note(row: dict, state: State) -> str:
-    total = sum(value for name, value in row.items() if name not in ("epoch", "seconds", "validation"))
+    total = sum(value for name, value in row.items() if name not in ("epoch", "seconds") and "@" not in name)
     return f"loss {total:.4f}, best validation recall {state.best:.4f} at epoch {state.best_epoch}"
 
 
@@ -251,5 +255,5 @@ class _Training:
 
 
 def history_frame(state: State) -> pd.DataFrame:
-    """One row per epoch: epoch, seconds, the mean of each loss term, validation recall where evaluated."""
+    """One row per epoch: epoch, the mean of each loss term, seconds, and validation metrics where evaluated."""
     return pd.DataFrame(state.history)

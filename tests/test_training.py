@@ -95,11 +95,11 @@ def test_loss_falls_and_regularisation_is_the_whole_norm():
 
 def test_best_weights_are_kept_and_training_stops_after_patience():
     model, state = fitted(epochs=200, patience=2, learning_rate=0.3)
-    evaluations = {row["epoch"]: row["validation"] for row in state.history if "validation" in row}
+    evaluations = {row["epoch"]: row["recall@20"] for row in state.history if "recall@20" in row}
     assert list(evaluations) == list(range(0, state.epoch, 3))
     assert state.best == max(evaluations.values()) == evaluations[state.best_epoch]
     assert state.epoch - 1 - state.best_epoch == 2 * 3
-    assert training._validate(model, DATA, 20) == pytest.approx(state.best)
+    assert training._validate(model, DATA, 20)["recall@20"] == pytest.approx(state.best)
 
 
 KILLED = """

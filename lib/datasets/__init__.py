@@ -11,12 +11,12 @@ import numpy as np
 from lib.datasets import folder as npz
 from lib.datasets import movielens, rlmrec, sources, table
 from lib.datasets.interactions import SPLITS, Interactions
-from lib.datasets.schema import DatasetSettings, Source, Strict, validated
-from lib.files import ROOT, UserError, read_yaml, unknown
+from lib.datasets.schema import DatasetSettings, Source, Strict
+from lib.files import ROOT, UserError, read_yaml, unknown, validated
 
 __all__ = [
     "SPLITS", "DatasetSettings", "Interactions", "Source", "Strict",
-    "card", "fetch", "load", "names", "read", "settings", "validated",
+    "card", "fetch", "load", "names", "read", "settings",
 ]  # fmt: skip
 PARAMS, DATA = ROOT / "params", ROOT / "data"
 READERS = (movielens, rlmrec, npz, table)
@@ -32,7 +32,7 @@ def settings(name: str, params: Path = PARAMS) -> DatasetSettings:
     if name not in names(params):
         raise unknown("dataset", name, names(params))
     path = Path(params) / name / "dataset.yaml"
-    return validated(DatasetSettings, read_yaml(path), path)
+    return validated(DatasetSettings, read_yaml(path), str(path))
 
 
 def fetch(name: str, local: Path | None = None, params: Path = PARAMS, data: Path = DATA) -> dict:

@@ -59,10 +59,13 @@ def recbole(folder: Path):
 
 
 def _text(path, separator, names, header=None, encoding="latin-1") -> pd.DataFrame:
-    return pd.read_csv(
+    frame = pd.read_csv(
         path, sep=separator, names=names, header=header, encoding=encoding,
         dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE,
     )  # fmt: skip
+    if frame.empty:
+        raise ValueError(f"{path.name} is empty")
+    return frame
 
 
 def _users(people) -> pd.DataFrame:

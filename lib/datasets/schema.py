@@ -1,10 +1,11 @@
 """What `params/<dataset>/dataset.yaml` may say; the fields carry the documentation."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from lib.files import UserError, unknown
+from lib.files import unknown
 
 Ratio = Annotated[float, Field(gt=0)]
 
@@ -13,6 +14,15 @@ class Strict(BaseModel):
     """Base of every settings class: unknown keys are errors and values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, content):
+        if isinstance(content, dict) and (extra := sorted(set(content) - set(cls.model_fields))):
+            raise PydanticCustomError(
+                "unknown_key", "{text}", {"text": str(unknown("key", extra[0], cls.model_fields))}
+            )
+        return content
 
 
 class Source(Strict):
@@ -33,7 +43,7 @@ class Source(Strict):
     @model_validator(mode="after")
     def _one_kind(self):
         if (self.url is None) == (self.wheel is None):
-            raise ValueError("a source needs either url or wheel")
+            raise PydanticCustomError("kind", "a source needs either url or wheel")
         return self
 
     def __str__(self) -> str:
@@ -61,29 +71,3 @@ class DatasetSettings(Strict):
     citation: str = Field("", description="whom to cite")
     url: str = Field("", description="home page of the data")
     language_model: str | None = Field(None, description="its recorded answers are the profiles; none: the data's")
-
-
-def validated(model: type[BaseModel], content: dict, where) -> BaseModel:
-    """Check `content`, read from `where`, against `model`; raises UserError with the first problem."""
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-    *path, key = problem["loc"] or ("",)
-    if problem["type"] == "extra_forbidden":
-        raise unknown(f"key in {where}", key, _model_at(model, path).model_fields)
-    place = ".".join(map(str, problem["loc"]))
-    raise UserError(f"{where}: {place + ': ' if place else ''}{problem['msg'].removeprefix('Value error, ')}")
-
-
-def _model_at(model, path):
-    for step in path:
-        if isinstance(step, str):
-            model = _model_in(model.model_fields[step].annotation)
-    return model
-
-
-def _model_in(annotation):
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_model_in, get_args(annotation))), None)

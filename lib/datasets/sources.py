@@ -97,8 +97,8 @@ def _room_on(folder: Path):
             raise
         free = shutil.disk_usage(folder).free >> 20
         raise UserError(
-            f"disk full while fetching into {folder.parent} ({free} MiB free): free some space and run the command again, "
-            "it continues where it stopped"
+            f"disk full while fetching into {folder.parent} ({free} MiB free): free some space and run the command "
+            "again, it continues where it stopped"
         ) from None
 
 

@@ -91,10 +91,8 @@ def pip_download(wheel: str, folder: Path) -> Path:
     wheels = list(folder.glob("*.whl"))
     if pip.returncode or not wheels:
         lines = log.read_text(errors="replace").splitlines()
-        errors = (
-            [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")] or lines or ["no wheel came"]
-        )
-        raise SourceError(f"pip download: {errors[-1]}")
+        errors = [line for line in lines if line.startswith("ERROR: ")] or lines or ["no wheel came"]
+        raise SourceError(f"pip download: {errors[-1].removeprefix('ERROR: ')}")
     return wheels[0]
 
 

@@ -1,11 +1,13 @@
-"""Read the pickles of the published data without trusting them: numpy arrays, scipy.sparse matrices and plain containers.
+"""Read the published pickles without trusting them: numpy arrays, scipy.sparse matrices and plain containers.
 
-No class or function of the pickle is ever called. The names it may mention stand for small constructors of our own, which
-check what they are given: numpy's would accept a dtype that reinterprets bytes as pointers, scipy's indices out of bounds.
+No class or function of the pickle is ever called. The names it may mention stand for small constructors of our own that
+check what they are given: numpy's crash on a damaged state or read bytes as pointers, scipy's take any index.
 """
 
+import io
 import pickle
 import re
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +16,32 @@ from scipy import sparse
 from lib.files import UserError
 
 BROKEN = (
-    pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, LookupError, MemoryError, OverflowError
+    pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, LookupError, MemoryError, OverflowError,
+    RecursionError, struct.error,
 )  # fmt: skip
 
 
 def load(path: Path):
     """The array, sparse matrix or container in `path`; raises UserError for any other class and for a damaged file."""
     try:
-        with open(path, "rb") as file:
-            content = _Unpickler(file, path).load()
-            return content.matrix() if isinstance(content, _Sparse) else content
+        return _value(_Unpickler(io.BytesIO(path.read_bytes()), path).load())
     except FileNotFoundError:
         raise UserError(f"no file {path}: fetch the data again") from None
     except BROKEN as error:
         raise UserError(f"{path} is damaged or cut off ({error}): delete its folder and fetch it again") from None
 
 
-class _Unpickler(pickle.Unpickler):
+def _value(content):
+    if isinstance(content, (_Array, _Sparse)):
+        return content.value()
+    if isinstance(content, dict):
+        return {key: _value(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return type(content)(map(_value, content))
+    return content
+
+
+class _Unpickler(pickle._Unpickler):  # in Python: five bytes make the C one reserve gigabytes for its memo
     def __init__(self, file, path):
         super().__init__(file)
         self.path = path
@@ -43,48 +54,54 @@ class _Unpickler(pickle.Unpickler):
         if (form := re.fullmatch(r"(coo|csr|csc)_(matrix|array)", name)) and module in SPARSE[form[1]]:
             return FORMS[form[1]]
         raise UserError(
-            f"{self.path} wants {module}.{name}, which could run code, so it was not loaded: only numpy arrays, scipy.sparse "
-            "matrices and plain containers are read; fetch the data from its official source"
+            f"{self.path} wants {module}.{name}, which could run code, so it was not loaded: only numpy arrays, "
+            "scipy.sparse matrices and plain containers are read; fetch the data from its official source"
         )
 
 
 class _Dtype:
-    """A plain dtype (numbers, strings, objects); its pickled state may set the byte order and nothing else."""
+    """A dtype of numbers; its pickled state may set the byte order and nothing else."""
 
     def __init__(self, code, align=False, copy=False):
-        self.value = np.dtype(str(code))
-        if self.value.kind not in "biufcSUO" or self.value.fields is not None or self.value.subdtype:
+        if not re.fullmatch(r"[biufc]\d\d?", code):
             raise ValueError(f"dtype {code}")
+        self.dtype = np.dtype(code)
 
     def __setstate__(self, state):
-        if state[1] in "<>":
-            self.value = self.value.newbyteorder(state[1])
+        self.dtype = self.dtype.newbyteorder(state[1] if state[1] in ("<", ">") else "=")
+
+    def array(self, content, shape, order="C") -> np.ndarray:
+        values = np.frombuffer(content, self.dtype).reshape(shape, order=order)
+        return values.astype(self.dtype.newbyteorder("="))  # a copy, as numpy's own reading of pickles gives
 
 
-class _Array(np.ndarray):
-    """An array that only takes its state with a plain dtype."""
+class _Array:
+    """The state of an array, kept until it can be checked."""
 
     def __setstate__(self, state):
-        version, shape, dtype, fortran, content = state
-        super().__setstate__((version, shape, _plain(dtype), fortran, content))
+        self.state = state
+
+    def value(self) -> np.ndarray:
+        version, shape, dtype, fortran, content = self.state
+        return _checked(dtype).array(content, shape, "F" if fortran else "C")
 
 
-def _plain(dtype) -> np.dtype:
+def _checked(dtype) -> _Dtype:
     if not isinstance(dtype, _Dtype):
         raise ValueError("an array without a dtype")
-    return dtype.value
+    return dtype
 
 
 def _reconstruct(kind, shape, code):
-    return np.ndarray.__new__(_Array, (0,), "b")  # empty; the state follows
+    return _Array()  # the state follows
 
 
 def _scalar(dtype, content):
-    return np.frombuffer(content, _plain(dtype), count=1)[0]
+    return _checked(dtype).array(content, ())[()]
 
 
 def _frombuffer(content, dtype, shape, order):
-    return np.frombuffer(content, _plain(dtype)).reshape(shape, order=order)
+    return _checked(dtype).array(content, shape, order)
 
 
 def _encode(text, encoding):
@@ -94,21 +111,31 @@ def _encode(text, encoding):
     return text.encode("latin1")
 
 
+def _no_bytes():
+    # how protocol 2 writes empty bytes
+    return b""
+
+
 class _Sparse:
     """The state of a sparse matrix, kept until it can be checked."""
 
-    def matrix(self):
-        state = vars(self)
-        shape, data = state.get("_shape", state.get("shape")), np.asarray(state["data"])
+    def value(self) -> sparse.csr_matrix:
+        state = {name: _value(value) for name, value in vars(self).items()}
+        if max(state["_shape"]) > LARGEST:
+            raise ValueError(f"a matrix of shape {state['_shape']}")
         if self.form == "coo":
             row, column = state["coords"] if "coords" in state else (state["row"], state["col"])
-            return sparse.coo_matrix((data, (np.asarray(row), np.asarray(column))), shape=shape)
-        matrix = sparse.csr_matrix if self.form == "csr" else sparse.csc_matrix
-        matrix = matrix((data, np.asarray(state["indices"]), np.asarray(state["indptr"])), shape=shape)
-        matrix.check_format(full_check=True)
-        return matrix
+        else:
+            lengths = np.diff(state["indptr"])
+            if lengths.max(initial=0) > len(state["indices"]):
+                raise ValueError("more entries than indices")
+            row, column = np.repeat(np.arange(len(lengths)), lengths), state["indices"]
+            row, column = (row, column) if self.form == "csr" else (column, row)
+        # this constructor checks lengths and bounds
+        return sparse.coo_matrix((state["data"], (row, column)), shape=state["_shape"]).tocsr()
 
 
+LARGEST = 10**8  # users or items; a damaged shape must not fill the memory
 FORMS = {form: type(form, (_Sparse,), {"form": form}) for form in ("coo", "csr", "csc")}
 SPARSE = {form: ("scipy.sparse", f"scipy.sparse.{form}", f"scipy.sparse._{form}") for form in FORMS}
 ADMITTED = {
@@ -118,5 +145,6 @@ ADMITTED = {
     ("numpy", "ndarray"): None,  # only ever the first argument of _reconstruct
     ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _encode,
+    ("__builtin__", "bytes"): _no_bytes,
     **{(module, kind.__name__): kind for module in ("builtins", "__builtin__") for kind in (set, frozenset)},
 }

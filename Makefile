@@ -1,0 +1,65 @@
+# make            builds .venv from requirements.lock
+# make paper      regenerates every table and figure (DATASET=amazon for another dataset, JOBS=1 for less memory)
+# make plan       what make paper would run, why, and how long
+# make test       unit tests, notebook checks, a dry run of the whole grid
+# make lab        JupyterLab
+# make clean      lists what can be remade; CONFIRM=yes deletes it
+
+PYTHON ?= python3.11
+JOBS ?= $(shell nproc)
+DATASET ?= paper
+
+BIN := .venv/bin
+STAMP := .venv/installed
+RIGHT := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))
+SNAKEMAKE = $(BIN)/snakemake --workflow-profile params/workflow/default --cores $(JOBS)
+
+.DEFAULT_GOAL := install
+.PHONY: install paper plan test lab clean
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+# an activated environment or a user's Python settings must not leak into .venv
+unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
+
+install: $(STAMP)
+
+# looked for when needed: the given Python, or else the first that is 3.11 and can make environments
+names = $(PYTHON) $(if $(filter file,$(origin PYTHON)),python3 python)
+python = $(firstword $(foreach name,$(names),$(shell $(name) -c '$(RIGHT)' 2>/dev/null && echo $(name))))
+define missing
+RepRec needs Python 3.11: install it (Debian: apt install python3.11 python3.11-venv; pyenv: pyenv install 3.11; \
+conda: conda env create -f environment.yml) and run make again, or name yours with make PYTHON=/path/to/python3.11
+endef
+
+$(STAMP): requirements.lock pyproject.toml
+	$(if $(python),,$(error $(missing)))
+	@$(BIN)/python -c '$(RIGHT)' 2>/dev/null || $(python) -m venv --clear .venv
+	$(BIN)/python -m pip install -r requirements.lock
+	$(BIN)/python -m pip install --no-build-isolation --no-deps -e .
+	@touch $@
+
+paper: $(STAMP)
+	@$(SNAKEMAKE) $(DATASET)
+	@echo "results: figures/INDEX.md"
+
+plan: $(STAMP)
+	@$(BIN)/python -m lib plan $(DATASET)
+
+test: export OMP_NUM_THREADS := 1
+test: $(STAMP)
+	$(BIN)/python -m lib fetch movielens-100k minilm smollm2
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/nbval.cfg notebooks
+	$(SNAKEMAKE) --dry-run --quiet host reason rules -- $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' params/experiments.yaml)
+
+lab: $(STAMP)
+	@$(BIN)/jupyter lab notebooks
+
+clean:
+	@echo "runs (trained models), data/cache, data/downloads, .snakemake and .venv can all be remade:"
+	@du -sh runs data/cache data/downloads .snakemake .venv 2>/dev/null || true
+ifeq ($(CONFIRM),yes)
+	rm -rf runs data/cache data/downloads .snakemake .venv
+else
+	@echo "nothing deleted; to delete them: make clean CONFIRM=yes"
+endif

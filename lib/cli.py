@@ -1,0 +1,159 @@
+"""The command line: python -m lib doctor | fetch | profiles | train | plan | why."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from lib.files import ROOT, UserError, sha256, unknown, write_json
+
+# the commands import what they need: the help must not wait for torch
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns its exit status. A user's mistake is one sentence on stderr and status 2."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser, commands = _parser()
+    try:
+        if arguments and arguments[0][0] != "-" and arguments[0] not in commands:
+            raise unknown("command", arguments[0], commands)
+        options = vars(parser.parse_args(arguments))
+        return options.pop("command")(**options) or 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on where it can", file=sys.stderr)
+        return 130
+
+
+def _parser() -> tuple[argparse.ArgumentParser, dict]:
+    parser = argparse.ArgumentParser(prog="python -m lib", description="RepRec: papers that regenerate themselves")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(function):
+        added = commands.add_parser(
+            function.__name__, help=function.__doc__.partition(";")[0], description=function.__doc__
+        )
+        added.set_defaults(command=function)
+        return added.add_argument
+
+    command(doctor)
+
+    add = command(fetch)
+    add("names", nargs="+", metavar="NAME", help="a dataset of params/, or weights: minilm, smollm2")
+    add("--from", dest="local", type=Path, metavar="FOLDER", help="take this folder or archive instead")
+
+    add = command(profiles)
+    add("dataset")
+    add("--model", help="a file of params/language_models; default: the dataset's own")
+    add("--live", action="store_true", help="ask again what is recorded already")
+    add("--threads", type=int, help="processor cores for a local model")
+    add("--estimate", action="store_true", help="only say how much there is to ask and what it costs")
+
+    add = command(train)
+    add("dataset")
+    add("backbone")
+    add("alignment", help="base, contrastive or generative")
+    add("--seed", type=int, default=2023)
+    add("--encoder", help="default: that of params/experiments.yaml")
+    add("--scale", help="tiny, quick or paper; default: that of params/experiments.yaml")
+    add("-p", dest="values", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="notebook parameter")
+
+    command(plan)("target", nargs="?", default="paper", help="paper, or a dataset of params/experiments.yaml")
+    command(why)("file", type=Path, help="a figure or table below figures/")
+    return parser, commands.choices
+
+
+def doctor() -> None:
+    """Versions, engine, device, memory, disk; and what is here already."""
+    from lib import doctor
+
+    print(doctor.report())
+
+
+def fetch(names: list[str], local: Path | None) -> None:
+    """Get datasets or weights and check them; does nothing for what is there."""
+    from lib import datasets
+    from lib.datasets import sources
+    from lib.doctor import weights as known_weights
+    from lib.workflow import fetched
+
+    weights = known_weights()
+    for name in names:
+        if name in weights:
+            folder = ROOT / weights[name].model
+            origin = sources.fetch(weights[name].sources, folder, local=local)
+        elif name in datasets.names():
+            folder = ROOT / "data" / name
+            origin = datasets.fetch(name, local)
+        else:
+            raise unknown("dataset or weights", name, [*datasets.names(), *weights])
+        files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "source.json"]
+        write_json(ROOT / fetched(name), {path.relative_to(folder).as_posix(): sha256(path) for path in files})
+        print(f"{name}: {len(files)} files in {folder.relative_to(ROOT)} from {origin.get('source', 'your own copy')}")
+
+
+def profiles(dataset: str, model: str | None, live: bool, threads: int | None, estimate: bool) -> None:
+    """Let a language model write the profiles of a dataset; records its answers and goes on where it stopped."""
+    from lib import datasets
+    from lib import profiles as writing
+
+    model = model or datasets.settings(dataset).language_model
+    if model is None:
+        raise UserError(f"the profiles of {dataset} came with its data: name another writer with --model")
+    settings, interactions = writing.models.load(model), datasets.load(dataset)
+    pending = writing.pending(interactions, settings, live=live)
+    print(writing.estimate(pending, settings) if pending else f"all answers of {model} are recorded")
+    if estimate:
+        return
+    answers = writing.write(interactions, settings, live=live, threads=threads)["answers"]
+    for side, counts in answers.items():
+        print(f"{side}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
+
+
+def train(dataset: str, backbone: str, alignment: str, seed: int, encoder, scale, values: list) -> int:
+    """Train one cell of the tables by executing 04_train into its run folder; does nothing when it is up to date."""
+    from lib import notebook, params, workflow
+    from lib.experiments import experiments
+
+    grid = experiments().get(dataset)
+    settings = params.resolve(
+        dataset,
+        backbone,
+        alignment,
+        seed,
+        scale or (grid.scale if grid else "quick"),
+        encoder or (grid.encoder if grid else "minilm"),
+    )
+    folder = Path("runs") / settings.folder
+    job = notebook.Job(
+        Path("notebooks/04_train.ipynb"),
+        folder / "notebook.ipynb",
+        (f"params/{dataset}/{backbone}.yaml",),
+        {
+            "alignment": alignment,
+            "seed": str(seed),
+            "encoder": settings.encoder,
+            "scale": settings.scale,
+            **dict(values),
+        },
+        [file for file in workflow.cell_files(dataset, backbone, alignment) if (ROOT / file).exists()],
+        (folder / "metrics.json",),
+    )
+    os.chdir(ROOT)
+    return notebook.main(job)
+
+
+def plan(target: str) -> None:
+    """What make paper would run and why; with the time that earlier runs took."""
+    from lib import workflow
+
+    print(workflow.summary(workflow.plan(target), os.cpu_count()))
+
+
+def why(file: Path) -> None:
+    """Where a figure or table comes from; down to the hashes of the data."""
+    from lib import provenance
+
+    print(provenance.why(file), end="")

@@ -1,0 +1,48 @@
+"""Which grid makes which tables and figures: params/experiments.yaml, readable without loading torch."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lib.files import ROOT, UserError, read_yaml, unknown, validated
+
+
+class Experiment(BaseModel):
+    """The grid of one dataset; every combination of backbone, alignment and seed is a cell."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scale: Literal["quick", "paper"]
+    encoder: str
+    backbones: list[str] = Field(min_length=1)
+    alignments: list[str] = Field(min_length=1)
+    seeds: list[int] = Field(min_length=1)
+
+    def folders(self, dataset: str, backbones=None, seeds=None) -> list[str]:
+        """Run folders of the cells; text plays no part in `base`, so its encoder is `none`."""
+        return [
+            f"runs/{dataset}/{'none' if alignment == 'base' else self.encoder}/{backbone}/{alignment}/seed{seed}"
+            for backbone in backbones or self.backbones
+            for alignment in self.alignments
+            for seed in seeds or self.seeds
+        ]
+
+
+def experiments(params: Path = ROOT / "params") -> dict[str, Experiment]:
+    """All experiments by dataset; raises UserError for a misspelt name, also of a backbone or alignment."""
+    path = Path(params) / "experiments.yaml"
+    grids = {name: validated(Experiment, grid, f"{path} ({name})") for name, grid in read_yaml(path).items()}
+    for dataset, grid in grids.items():
+        for backbone in grid.backbones:
+            _check(path, dataset, backbone, grid.alignments, Path(params))
+    return grids
+
+
+def _check(path: Path, dataset: str, backbone: str, alignments: list[str], params: Path) -> None:
+    cells = {file.stem: file for file in (params / dataset).glob("*.yaml") if file.stem != "dataset"}
+    if backbone not in cells:
+        raise UserError(f"{path} ({dataset}): {unknown('backbone', backbone, cells)}")
+    blocks = [name for name, block in read_yaml(cells[backbone]).items() if isinstance(block, dict)]
+    for alignment in set(alignments) - set(blocks):
+        raise UserError(f"{path} ({dataset}, {backbone}): {unknown('alignment', alignment, blocks)}")

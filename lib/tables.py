@@ -1,0 +1,322 @@
+"""One pure function per result table: a tidy frame first, then a layout of it for people, as Markdown or LaTeX.
+
+Layout cells are text with two marks, **bold** and \\*, which both writers understand.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib.files import ROOT
+from lib.plots import ALIGNMENTS, BACKBONES
+from lib.statistics import compare, holm, summary
+
+MODEL = ["dataset", "encoder", "backbone", "alignment"]
+LEVEL = 0.05
+REFERENCES = (  # file below params/published, what it is, relative deviation that is still agreement
+    ("rlmrec_table1", "the paper, mean of five seeds", 0.02),
+    ("own_runs", "our own run", 0.05),
+)
+ORDER = [*BACKBONES, *ALIGNMENTS, "ego", "final", "first3000", "all", 100, 20]  # the report's setting first
+
+
+def published(name: str, folder: Path = ROOT / "params" / "published") -> pd.DataFrame:
+    """Published numbers, e.g. 'rlmrec_table1' (columns dataset, backbone, alignment, metric, k, value)."""
+    return pd.read_csv(Path(folder) / f"{name}.csv")
+
+
+# Ranking quality
+
+
+def ranking(runs, published: pd.DataFrame) -> pd.DataFrame:
+    """Test metrics of runs beside the paper's cells, tidy: one row per run, metric and k.
+
+    Columns dataset, encoder, backbone, alignment, seed, metric, k, value, published (NaN where the paper has no such
+    cell), comparable (same data, protocol and text vectors as the paper).
+    """
+    rows = [
+        (*_model(run), run.settings.seed, *_metric_and_k(name), value, _follows_paper(run.settings))
+        for run in runs
+        for name, value in run.metrics["test"].items()
+    ]
+    table = pd.DataFrame(rows, columns=[*MODEL, "seed", "metric", "k", "value", "comparable"])
+    cell = ["dataset", "backbone", "alignment", "metric", "k"]
+    table = table.merge(published.rename(columns={"value": "published"}), on=cell, how="left")
+    table["comparable"] &= table["published"].notna()
+    table = table[[*MODEL, "seed", "metric", "k", "value", "published", "comparable"]]
+    return table.sort_values([*MODEL, "seed", "metric", "k"], ignore_index=True)
+
+
+def _model(run) -> tuple:
+    return tuple(getattr(run.settings, name) for name in MODEL)
+
+
+def _metric_and_k(name: str) -> tuple[str, int]:
+    metric, k = name.split("@")
+    return metric, int(k)
+
+
+def _follows_paper(settings) -> bool:
+    """The paper's protocol and its text vectors, text-embedding-ada-002; base models read no text."""
+    return settings.scale == "paper" and (settings.alignment == "base" or settings.encoder.endswith("ada-002"))
+
+
+def verdict(run, metric: str, published: Path = ROOT / "params" / "published") -> str:
+    """One sentence on a run's test metric ('recall@20'): is it where it should be?
+
+    Expected is the paper's cell where the setting is the paper's, and our own earlier run (own_runs.csv) at other
+    scales. A sentence without digits of its own stays the same on another machine.
+    """
+    value, settings = run.metrics["test"][metric], run.settings
+    for name, source, tolerance in REFERENCES:
+        table = pd.read_csv(Path(published) / f"{name}.csv")
+        cell = dict(zip(("metric", "k"), _metric_and_k(metric), strict=True))
+        cell |= {key: getattr(settings, key) for key in ("dataset", "backbone", "alignment")}
+        if name == "own_runs":
+            cell |= {"scale": settings.scale, "seed": settings.seed, "encoder": settings.encoder}
+        elif not _follows_paper(settings):
+            continue
+        found = table.loc[(table[list(cell)] == pd.Series(cell)).all(axis=1), "value"]
+        if len(found):
+            near = "within" if abs(value / found.iloc[0] - 1) <= tolerance else "NOT within"
+            return f"{metric} is {near} {tolerance:.0%} of {found.iloc[0]:.4f} ({source})"
+    return f"{metric} is {value:.4f}; there is no reference for this setting"
+
+
+def user_means(runs) -> dict[tuple, pd.DataFrame]:
+    """Per-user metrics of each model, averaged over its seeds: {(dataset, encoder, backbone, alignment): frame}."""
+    models = {}
+    for run in runs:
+        models.setdefault(_model(run), []).append(run.per_user)
+    return {model: pd.concat(frames).groupby("user", as_index=False).mean() for model, frames in models.items()}
+
+
+def ranking_summary(runs, rng: np.random.Generator) -> pd.DataFrame:
+    """Mean of each metric over users with its 95% interval: dataset, ..., alignment, metric, mean, ci_low, ci_high."""
+    return _stack({model: summary(frame, rng) for model, frame in user_means(runs).items()})
+
+
+def significance(runs, rng: np.random.Generator) -> pd.DataFrame:
+    """Paired comparison of every aligned model with the base of its backbone: its model, then `compare`'s columns.
+
+    Holm's correction runs over all comparisons of a dataset, since they stand in one table.
+    """
+    means = user_means(runs)
+    bases = {(dataset, backbone): frame for (dataset, _, backbone, kind), frame in means.items() if kind == "base"}
+    comparisons = {
+        model: compare(bases[model[0], model[2]], frame, rng)
+        for model, frame in means.items()
+        if model[3] != "base" and (model[0], model[2]) in bases
+    }
+    table = _stack(comparisons)
+    if len(table):
+        table["p_holm"] = table.groupby("dataset")["p"].transform(holm)
+    return table
+
+
+def _stack(frames: dict[tuple, pd.DataFrame]) -> pd.DataFrame:
+    """Frames under each other, their model in the first columns."""
+    if not frames:
+        return pd.DataFrame(columns=[*MODEL, "metric", "p_holm"])
+    return pd.concat(frames, names=MODEL).reset_index(level=MODEL).reset_index(drop=True)
+
+
+def ranking_layout(table: pd.DataFrame, tests: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The ranking table of a paper: rows backbone x alignment, columns R@5 ... N@20, from the frame of `ranking`.
+
+    Our value is the mean over seeds (± standard deviation if there are several), bold where it is the backbone's best,
+    with \\* where it differs from base (Holm-corrected, from `significance`). The paper's value follows in a row of its
+    own, and the relative difference where the two are comparable.
+    """
+    ours = table.groupby([*MODEL, "metric", "k"], sort=False)["value"].agg(["mean", "std"])
+    paper = table.groupby([*MODEL, "metric", "k"], sort=False)[["published", "comparable"]].first()
+    cells = ours.join(paper).reset_index()
+    cells["column"] = [f"{metric[0].upper()}@{k}" for metric, k in zip(cells["metric"], cells["k"], strict=True)]
+    cells["best"] = cells["mean"] == cells.groupby(["dataset", "backbone", "column"])["mean"].transform("max")
+    cells["best"] &= cells.groupby(["dataset", "backbone", "column"])["mean"].transform("size") > 1
+    cells["star"] = [(*row[:4], f"{row[4]}@{row[5]}") in _stars(tests) for row in cells.itertuples(index=False)]
+    rows = [row for model, part in cells.groupby(MODEL) for row in _ranking_rows(model, part)]
+    columns = _by_k(cells["column"].unique())
+    return _arranged(pd.DataFrame(rows), [*columns])
+
+
+def _stars(tests: pd.DataFrame | None) -> set[tuple]:
+    if tests is None:
+        return set()
+    return set(tests.loc[tests["p_holm"] < LEVEL, [*MODEL, "metric"]].itertuples(index=False, name=None))
+
+
+def _by_k(columns) -> list[str]:
+    """R@5, R@10, R@20, N@5, N@10, N@20."""
+    return sorted(columns, key=lambda name: (name[0] != "R", name[0], int(name.split("@")[1])))
+
+
+def _ranking_rows(model: tuple, cells: pd.DataFrame) -> list[dict]:
+    """Our row of a model, then the paper's row and the difference where they exist."""
+    cells = cells.set_index("column")
+    rows = [("ours", {name: _ours(cell) for name, cell in cells.iterrows()})]
+    known = cells[cells["published"].notna()]
+    if len(known):
+        source = "paper" if known["comparable"].all() else "paper, other setting"
+        rows.append((source, {name: f"{value:.4f}" for name, value in known["published"].items()}))
+    if known["comparable"].any():
+        difference = known["mean"] / known["published"] - 1
+        rows.append(("difference", {name: _signed(f"{value:+.1%}") for name, value in difference.items()}))
+    return [dict(zip(MODEL, model, strict=True)) | {"source": source} | values for source, values in rows]
+
+
+def _ours(cell: pd.Series) -> str:
+    text = f"{cell['mean']:.4f}" + (f" ± {cell['std']:.4f}" if pd.notna(cell["std"]) else "")
+    return (f"**{text}**" if cell["best"] else text) + (r"\*" if cell["star"] else "")
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _arranged(rows: pd.DataFrame, columns: list[str], extra: tuple = ()) -> pd.DataFrame:
+    """Rows in the order of ORDER; dataset, encoder and source are shown only where they tell rows apart."""
+    order = [name for name in ("dataset", *extra, "backbone", "alignment", "encoder") if name in rows]
+    rank = {name: place for place, name in enumerate(ORDER)}
+    # stable, so that the paper's row stays below ours
+    rows = rows.sort_values(order, kind="stable", key=lambda names: [(rank.get(x, len(rank)), str(x)) for x in names])
+    quiet = {name for name in ("dataset", "encoder", "source") if len(set(rows[name]) - {"none"}) == 1}
+    leading = [name for name in ("dataset", *extra, "backbone", "alignment", "encoder", "source") if name in rows]
+    return rows[[name for name in leading if name not in quiet] + columns].fillna("").reset_index(drop=True)
+
+
+# Semantic overlap
+
+
+def overlap(measured, encoder: str) -> pd.DataFrame:
+    """Neighbour overlap with the text of an encoder, tidy, averaged over seeds.
+
+    measured: (run settings, frame of `semantics.overlap_table`) pairs. Columns dataset, encoder, backbone, alignment,
+    vectors, items, neighbours, mean_jaccard, ci_low, ci_high, chance, gain_pct (over base, in percent).
+    """
+    frames = [
+        frame.assign(dataset=run.dataset, encoder=encoder, backbone=run.backbone, alignment=run.alignment)
+        for run, frame in measured
+    ]
+    return overlap_mean(pd.concat(frames))
+
+
+def overlap_mean(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per model and setting from the overlap tables of several seeds; gains are those of the means."""
+    key = [*MODEL, "vectors", "items", "neighbours"]
+    values = ["mean_jaccard", "ci_low", "ci_high", "chance"]
+    table = table.groupby(key, as_index=False)[values].mean()
+    cell = [name for name in key if name != "alignment"]
+    base = table.loc[table["alignment"] == "base", [*cell, "mean_jaccard"]].rename(columns={"mean_jaccard": "base"})
+    table = table.merge(base, on=cell, how="left")
+    table["gain_pct"] = (100 * (table["mean_jaccard"] / table.pop("base") - 1)).where(table["alignment"] != "base")
+    return table
+
+
+def overlap_layout(table: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """The report's Table 1 for every setting measured: one row per backbone, one column per alignment.
+
+    Cells hold the mean overlap, its 95% interval and the gain over base; the report's row stands below ours where the
+    setting is the report's: ego vectors, first 3000 items, K = 100.
+    """
+    table = table.assign(source="ours", text=[_overlap_cell(row) for row in table.itertuples()])
+    report = published.merge(table[["dataset", "encoder", "backbone"]].drop_duplicates())
+    base = report[report["alignment"] == "base"].set_index(["dataset", "encoder", "backbone"])["mean_jaccard"]
+    gains = report["mean_jaccard"] / base.reindex(pd.MultiIndex.from_frame(report[base.index.names])).values - 1
+    report["text"] = [
+        f"{value:.3f}{_gain(100 * gain)}" for value, gain in zip(report["mean_jaccard"], gains, strict=True)
+    ]
+    report = report.assign(source="report", vectors="ego", items="first3000", neighbours=100)
+    cells = pd.concat([table, report])
+    cells["K"] = cells["neighbours"]
+    key = [*MODEL[:2], "vectors", "items", "K", "backbone", "source"]
+    chance = table.rename(columns={"neighbours": "K"}).groupby(["dataset", "items", "K"])["chance"].first()
+    rows = cells.pivot(index=key, columns="alignment", values="text").reset_index()
+    rows["chance"] = [
+        f"{chance[key]:.3f}" for key in rows[["dataset", "items", "K"]].itertuples(index=False, name=None)
+    ]
+    columns = [name for name in ALIGNMENTS if name in rows]
+    return _arranged(rows, [*columns, "chance"], ("vectors", "items", "K"))
+
+
+def overlap_verdicts(table: pd.DataFrame) -> list[str]:
+    """One sentence per backbone, aligned variant and setting: does its interval lie above that of its base?"""
+    key = ["dataset", "encoder", "backbone", "vectors", "items", "neighbours"]
+    base = table[table["alignment"] == "base"].set_index(key)
+    sentences = []
+    for row in table[table["alignment"] != "base"].itertuples():
+        other = base.loc[tuple(getattr(row, name) for name in key)]
+        if row.ci_low > other["ci_high"]:
+            result = "above base, intervals apart"
+        elif row.ci_high < other["ci_low"]:
+            result = "BELOW base, intervals apart"
+        else:
+            result = "not told apart from base, intervals touch"
+        items = "all items" if row.items == "all" else "first 3,000 items"
+        sentences.append(
+            f"{row.backbone} {row.alignment}, {row.vectors} vectors, {items}, K = {row.neighbours}: {result}"
+        )
+    return sentences
+
+
+def _overlap_cell(row) -> str:
+    return f"{row.mean_jaccard:.3f} [{row.ci_low:.3f}, {row.ci_high:.3f}]{_gain(row.gain_pct)}"
+
+
+def _gain(percent: float) -> str:
+    return "" if pd.isna(percent) or percent == 0 else _signed(f" {percent:+.1f}%")
+
+
+# Writers
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """A frame as a Markdown table; columns of numbers are aligned to the right."""
+    cells = _texts(frame)
+    lines = [frame.columns, ["---:" if right else "---" for right in _numeric(cells)], *cells.to_numpy()]
+    return "".join("| " + " | ".join(str(cell).replace("|", r"\|") for cell in line) + " |\n" for line in lines)
+
+
+def to_latex(frame: pd.DataFrame) -> str:
+    """A frame as a LaTeX tabular with booktabs rules; columns of numbers are aligned to the right."""
+    cells = _texts(frame)
+    columns = "".join("r" if right else "l" for right in _numeric(cells))
+    lines = [" & ".join(map(_latex, line)) + r" \\" for line in [frame.columns, *cells.to_numpy()]]
+    parts = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
+    return "\n".join([*parts, r"\end{tabular}"]) + "\n"
+
+
+def _texts(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.astype(object).map(_text)
+
+
+def _text(value) -> str:
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())
+
+
+def _numeric(cells: pd.DataFrame) -> list[bool]:
+    """Which columns hold a number, bold or not, in every cell that is not empty."""
+    return [all(re.match(r"\**[-+−]?\.?\d", cell) for cell in cells[name] if cell) for name in cells]
+
+
+LATEX = str.maketrans(
+    {character: "\\" + character for character in "&%$#_{}"}
+    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
+    | {"±": r"$\pm$", "−": "$-$", "<": "$<$", ">": "$>$"}
+)
+
+
+def _latex(text: str) -> str:
+    """Escape a cell and turn the two marks into LaTeX."""
+    parts, bold = [], False
+    for part in re.split(r"(\\\*|\*\*)", str(text)):
+        if part == "**":
+            parts.append("}" if bold else r"\textbf{")
+            bold = not bold
+        else:
+            parts.append("$^{*}$" if part == r"\*" else part.translate(LATEX))
+    return "".join(parts)

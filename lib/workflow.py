@@ -1,0 +1,156 @@
+"""What the Snakefile's steps read, which of them would run now, and how long that takes."""
+
+import json
+import re
+import shlex
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib import notebook
+from lib.experiments import experiments
+from lib.files import ROOT, UserError, unknown
+
+# ---------------------------------------------------------------- what a step reads besides the lib it imports
+
+
+def fetched(name: str) -> str:
+    """What `python -m lib fetch` notes of a dataset or of weights: their files and hashes."""
+    return f"data/cache/fetched/{name}.json"
+
+
+def dataset_files(dataset: str) -> list[str]:
+    """What decides the interactions and profiles of a dataset."""
+    answers = sorted(ROOT.glob(f"data/recorded/{dataset}/*/*.json*"))  # one level deeper lie unfinished ones
+    own = [fetched(dataset), f"params/{dataset}/dataset.yaml"]
+    return own + [path.relative_to(ROOT).as_posix() for path in answers]
+
+
+def encoder_files(encoder: str) -> list[str]:
+    """Settings and weights of a named encoder; any other is a model name or a file of vectors."""
+    settings = f"params/encoders/{encoder}.yaml"
+    return [settings, fetched(encoder)] if (ROOT / settings).is_file() else []
+
+
+def cell_files(dataset: str, backbone: str, alignment: str) -> list[str]:
+    """What decides one training run besides its parameters; text plays no part in base."""
+    text = [] if alignment == "base" else [f"figures/{dataset}/text_vectors.csv"]
+    return [*dataset_files(dataset), "params/protocol.yaml", f"lib/backbones/{backbone}.py", *text]
+
+
+# ---------------------------------------------------------------- what would run
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command that Snakemake would start: why, and how long it took before (None: never seen)."""
+
+    name: str
+    why: str
+    seconds: float | None
+
+
+def plan(target: str = "paper") -> list[Step]:
+    """What `snakemake <target>` would start, inputs before what needs them; raises UserError when Snakemake refuses."""
+    if target not in (known := ["paper", *experiments()]):
+        raise unknown("target", target, known)
+    earlier, unsettled, steps = history(), set(), []
+    for fields in map(_fields, re.split(r"(?m)^(?:local)?rule ", _dry_run(target))[1:]):
+        job = _job(fields["command"])
+        if unsettled.isdisjoint(fields["input"].split(", ")) and _up_to_date(job):
+            steps.append(Step(fields["name"], "only file times changed, nothing to execute", 0))
+        elif fields["command"] != "None":  # of a target
+            unsettled |= {name.removesuffix(" (update)") for name in fields["output"].split(", ")}
+            steps.append(Step(fields["name"], _why(fields["reason"], job), job and estimate(job.place, earlier)))
+    return steps
+
+
+def _dry_run(target: str) -> str:
+    command = [sys.executable, "-m", "snakemake", "--workflow-profile", "params/workflow/default", "--cores", "1"]
+    command += ["--dry-run", "--printshellcmds", "--quiet", "host", "progress", "--", target]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
+    if done.returncode:
+        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+        raise UserError(f"snakemake cannot plan {target}: {' '.join(lines[-4:])}")
+    return done.stdout
+
+
+def _fields(block: str) -> dict[str, str]:
+    """The fields of one job in the text of a dry run."""
+    fields = dict(re.findall(r"(?m)^    (\w+): (.*)$", block))
+    wildcards = re.findall(r"=([^,]+)", fields.get("wildcards", ""))
+    command = re.search(r"(?m)^Shell command: (.*)$", block)[1]
+    return {"input": "", **fields, "name": " ".join([block.split(":")[0], *wildcards]), "command": command}
+
+
+def _job(command: str) -> notebook.Job | None:
+    """The notebook that a rule's command runs, if it runs one."""
+    words = shlex.split(command.partition(" && ")[0])
+    return notebook.parse(words[words.index("lib.notebook") + 1 :]) if "lib.notebook" in words else None
+
+
+def _up_to_date(job: notebook.Job | None) -> bool:
+    try:
+        return job is not None and job.up_to_date
+    except UserError:  # an input that is yet to be made
+        return False
+
+
+def _why(reason: str, job: notebook.Job | None) -> str:
+    """Snakemake's reason in short."""
+    reasons = dict(part.partition(": ")[::2] for part in reason.split("; "))
+    if job and job.out.with_suffix(".failure.md").exists():
+        return "failed last time"
+    if changed := reasons.get("Updated input files"):
+        files = changed.split(", ")
+        return f"changed: {', '.join(files[:3])}" + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+    if "Missing output files" in reasons:
+        return "to be made"
+    return "follows from the above" if "Input files updated by another job" in reasons else reason
+
+
+# ---------------------------------------------------------------- how long it takes
+
+
+def history(runs: Path = ROOT / "runs") -> dict[str, float]:
+    """Seconds of earlier executions by the place of their copy in runs/; for a training what it really took."""
+    places = {path: str(path.relative_to(runs).with_suffix("")) for path in runs.glob("*/notebooks/*.ipynb")}
+    copies = {place: notebook.recorded(path).get("seconds") for path, place in places.items()}
+    trained = {
+        str(path.parent.relative_to(runs)): json.loads(path.read_text())["seconds"]
+        for path in runs.rglob("manifest.json")
+    }
+    return {place: seconds for place, seconds in {**copies, **trained}.items() if seconds}
+
+
+def estimate(place: str, earlier: dict[str, float]) -> float | None:
+    """Median seconds of the most similar earlier executions: same dataset and notebook, then most else in common."""
+    own, alike = place.split("/"), {}
+    for parts, seconds in ((other.split("/"), seconds) for other, seconds in earlier.items()):
+        # the last part is a notebook's number and name, or a seed
+        if len(parts) == len(own) and parts[0] == own[0] and parts[-1][:2] == own[-1][:2]:
+            alike.setdefault(sum(map(str.__eq__, parts, own)), []).append(seconds)
+    return statistics.median(alike[max(alike)]) if alike else None
+
+
+def summary(steps: list[Step], cores: int) -> str:
+    """The plan as text: one line per step, and the time it all takes."""
+    if not steps:
+        return "nothing to do: everything is up to date"
+    width = max(len(step.name) for step in steps)
+    lines = [f"{step.name:{width}}  {_duration(step.seconds):>8}  {step.why}" for step in steps]
+    known = [step.seconds for step in steps if step.seconds is not None]
+    if not known:
+        return "\n".join([*lines, f"{len(steps)} steps, none of which ran here before"])
+    time = _duration(max([sum(known) / cores, *known]))
+    unseen = f", not counting {len(steps) - len(known)} that never ran here" if len(known) < len(steps) else ""
+    return "\n".join([*lines, f"{len(steps)} steps, about {time} on {cores} cores{unseen}"])
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    minutes = seconds / 60
+    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"

@@ -1,0 +1,36 @@
+"""What all tests share: no network but loopback, and a reason to skip where data or weights are absent."""
+
+import ipaddress
+import socket
+
+import hypothesis
+import pytest
+
+from lib.files import ROOT
+
+NEEDS = {
+    "published": (ROOT.parent / "shared" / "data", "the published splits are not in ../shared/data"),
+    "live": (ROOT / "data" / "weights" / "smollm2", "the language model is not here: python -m lib fetch smollm2"),
+}
+
+hypothesis.settings.register_profile("busy machine", deadline=None)
+hypothesis.settings.load_profile("busy machine")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for marker, (folder, reason) in NEEDS.items():
+            if item.get_closest_marker(marker) and not folder.is_dir():
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(autouse=True)
+def loopback_only(monkeypatch):
+    connect = socket.socket.connect
+
+    def checked(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not ipaddress.ip_address(address[0]).is_loopback:
+            raise OSError(f"tests have no network, not even {address[0]}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", checked)

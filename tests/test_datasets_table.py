@@ -1,0 +1,127 @@
+"""Anybody's own table: what is read, and what each mistake says."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import datasets
+from lib.datasets import DatasetSettings, table
+from lib.files import UserError
+
+TOY = DatasetSettings(name="toy", title="Toy")
+ROWS = "u1,007,4,10\nu1,12,2.5,20\nu2,12,5,30\n"
+
+
+def write(folder, text, name="interactions.csv"):
+    (folder / name).write_bytes(text.encode())
+    return folder
+
+
+def test_csv_tsv_and_parquet_agree(tmp_path):
+    csv = "user,item,rating,timestamp\n" + ROWS
+    for name in ("csv", "tsv", "parquet"):
+        (tmp_path / name).mkdir()
+    write(tmp_path / "csv", "\ufeff" + csv.replace("\n", "\r\n") + "\n\n")
+    write(tmp_path / "tsv", csv.replace(",", "\t"), "interactions.tsv")
+    frame = pd.DataFrame({"user": ["u1", "u1", "u2"], "item": ["007", "12", "12"], "rating": [4, 2.5, 5]})
+    frame["timestamp"] = pd.to_datetime([10, 20, 30], unit="s", utc=True)
+    frame.to_parquet(tmp_path / "parquet/interactions.parquet")
+    data = [datasets.read(tmp_path / name, TOY) for name in ("csv", "tsv", "parquet")]
+    assert len({one.fingerprint for one in data}) == 1
+    for one in data:
+        assert one.users.id.tolist() == ["u1", "u2"] and one.items.id.tolist() == ["007", "12"]
+        assert one.events[["user", "item", "rating", "timestamp"]].values.tolist() == [
+            [0, 0, 4, 10], [0, 1, 2.5, 20], [1, 1, 5, 30]
+        ]  # fmt: skip
+
+
+def test_whole_numbers_are_ordered_as_numbers(tmp_path):
+    data = datasets.read(write(tmp_path, "item,user\n10,3\n9,3\n9,20\n"), TOY)
+    assert data.users.id.tolist() == [3, 20] and data.items.id.tolist() == [9, 10]
+    assert data.events.rating.isna().all() and data.events.timestamp.isna().all()
+
+
+def test_ids_that_look_like_missing_values_are_ids(tmp_path):
+    data = datasets.read(write(tmp_path, "user,item\nNA,null\nNone,nan\n"), TOY)
+    assert data.users.id.tolist() == ["NA", "None"] and data.items.id.tolist() == ["nan", "null"]
+
+
+@pytest.mark.parametrize("kind", ["int", "uuid", "float", "bytes"])
+def test_any_type_of_id(tmp_path, kind):
+    ids = {"int": [-5, 3, 2**40], "uuid": ["b-1", "a-2", "c"], "float": [1.5, 0.5, 2.5], "bytes": [b"b", b"a", b"c"]}[
+        kind
+    ]
+    pd.DataFrame({"user": ids, "item": ids}).to_parquet(tmp_path / "interactions.parquet")
+    assert datasets.read(tmp_path, TOY).n_users == 3
+
+
+def test_titles_beside_the_table_are_joined(tmp_path):
+    write(tmp_path, "user,item\n1,30\n2,4\n")
+    write(tmp_path, "item,title\n4,Four\n5,Five\n30,Thirty\n", "items.csv")
+    data = datasets.read(tmp_path, TOY)
+    assert data.items.title.tolist() == ["Four", "Thirty"] and list(data.users) == ["id"]
+    write(tmp_path, "item,title\n4,Four\n4,Five\n", "items.csv")
+    with pytest.raises(UserError, match="items.csv describes a item twice, again in line 3"):
+        datasets.read(tmp_path, TOY)
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("", "is empty: it needs a header with user, item"),
+        ("user,item\n", "has no rows below its header"),
+        ("user,items\n1,2\n", "has no column 'item': rename 'items'"),
+        ("userId,item\n1,2\n", "has no column 'user': rename 'userId'"),
+        ("a,b\n1,2\n", "has no column 'user': rename one of a, b"),
+        ("user;item\n1;2\n", "has no column 'user': its only column is 'user;item', so separate columns by ','"),
+        ("user,item,rating\n1,2,3\n1,3,good\n", "rating 'good' in line 3 is not a number: mend or remove"),
+        ("user,item,rating\n1,2,3\n\n1,3,inf\n", "rating 'inf' in line 4 is not a number"),
+        ("user,item,timestamp\n1,2,2020-01-01\n", "timestamp '2020-01-01' in line 2 is not a number of seconds"),
+        (
+            "user,item\n1,2\n1,3\n1,2\n1,3\n",
+            "2 rows repeat a user and item, first in line 4: remove them, or write 'duplicates",
+        ),
+        ("user,item\n1,2\n,3\n4,\n", "column 'user' is empty in 1 rows, first in line 3: fill or remove"),
+        ("user,item,rating\n1,2,\n", "column 'rating' is empty in 1 rows, first in line 2"),
+        ('user,item\n1,"2\n', "cannot be read"),
+    ],
+)
+def test_each_mistake_is_one_sentence(tmp_path, text, sentence):
+    with pytest.raises(UserError) as caught:
+        datasets.read(write(tmp_path, text), TOY)
+    assert sentence in str(caught.value) and "interactions.csv" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_other_encodings_and_broken_parquet_are_one_sentence(tmp_path):
+    (tmp_path / "interactions.csv").write_bytes("user,item\nJosé,1\n".encode("latin-1"))
+    with pytest.raises(UserError, match="interactions.csv cannot be read .*utf-8"):
+        datasets.read(tmp_path, TOY)
+    (tmp_path / "interactions.csv").unlink()
+    (tmp_path / "interactions.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UserError, match="interactions.parquet cannot be read"):
+        datasets.read(tmp_path, TOY)
+
+
+def test_rows_of_parquet_count_from_one(tmp_path):
+    frame = pd.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [1.0, np.nan]}, index=[7, 7])
+    frame.to_parquet(tmp_path / "interactions.parquet")
+    with pytest.raises(UserError, match="column 'rating' is empty in 1 rows, first in row 2"):
+        datasets.read(tmp_path, TOY)
+
+
+def test_the_last_duplicate_can_be_kept(tmp_path):
+    keep = DatasetSettings(name="toy", title="Toy", duplicates="last")
+    data = datasets.read(write(tmp_path, "user,item,rating\n1,2,3\n1,3,1\n1,2,5\n"), keep)
+    assert data.events.rating.tolist() == [5, 1]
+
+
+def test_a_core_that_removes_everything(tmp_path):
+    strict = DatasetSettings(name="toy", title="Toy", core=9)
+    with pytest.raises(UserError, match="the 9-core of toy is empty: .* lower core in dataset.yaml"):
+        datasets.read(write(tmp_path, "user,item,rating,timestamp\n" + ROWS), strict)
+
+
+def test_numbers_with_a_leading_zero_stay_text():
+    assert table.ids(pd.Series(["1", "-2", "0"])).tolist() == [1, -2, 0]
+    assert table.ids(pd.Series(["1", "02"])).tolist() == ["1", "02"]
+    assert table.ids(pd.Series(["1", "9" * 30])).tolist() == ["1", "9" * 30]

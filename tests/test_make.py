@@ -1,0 +1,52 @@
+"""The two commands' ground: the lock, and one sentence when Python 3.11 is missing."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from lib.files import ROOT
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A checkout without .venv."""
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def make(folder, *arguments):
+    return subprocess.run(["make", "-C", str(folder), "-s", *arguments], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("python", ["python-of-another-time", "sh"])
+def test_without_python_there_is_one_sentence(fresh, python):
+    done = make(fresh, "paper", f"PYTHON={python}")
+    assert done.returncode != 0 and done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert "needs Python 3.11" in done.stderr and "apt install python3.11 python3.11-venv" in done.stderr
+    assert not (fresh / ".venv").exists()
+
+
+def test_clean_deletes_only_when_asked(fresh):
+    (fresh / "runs").mkdir()
+    assert "nothing deleted" in make(fresh, "clean").stdout
+    assert (fresh / "runs").exists()
+    make(fresh, "clean", "CONFIRM=yes")
+    assert not (fresh / "runs").exists()
+
+
+def test_lock_is_exact_and_for_every_machine():
+    pins = (ROOT / "requirements.lock").read_text().split()
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins)  # no local label such as +cpu, no address
+    names = {pin.split("==")[0].lower() for pin in pins}
+    assert not {name for name in names if name.startswith("nvidia") or name in ("pip", "triton", "recbole")}
+    assert {"torch", "dgl", "packaging", "papermill", "snakemake", "nbval", "gguf"} <= names
+
+
+def test_conda_takes_the_same_lock():
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    assert "python=3.11" in conda and {"pip": ["-r requirements.lock"]} in conda

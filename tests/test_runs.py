@@ -1,0 +1,125 @@
+"""A whole run on made-up data: what is in its folder, when it is made again and when not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+import toys
+import yaml
+
+from lib import params, ranking, runs, training
+
+DATA = toys.interactions(60, 50)
+BLOCKS = {
+    "base": dict(layers=2, reg_weight=1e-5, keep_rate=0.8),
+    "contrastive": dict(layers=2, reg_weight=1e-5, keep_rate=0.8, weight=0.1, temperature=0.2),
+}
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Folders params, data and runs with one dataset, one cell file and a file of text vectors."""
+    cell, data = tmp_path / "params" / "toy", tmp_path / "data" / "toy"
+    cell.mkdir(parents=True)
+    data.mkdir(parents=True)
+    (cell / "dataset.yaml").write_text(yaml.safe_dump(dict(name="toy", title="Toy")))
+    (cell / "lightgcn.yaml").write_text(yaml.safe_dump(dict(dataset="toy", backbone="lightgcn", **BLOCKS)))
+    paper = toys.protocol(epochs=9).model_dump(mode="json")
+    (tmp_path / "params" / "protocol.yaml").write_text(yaml.safe_dump(dict(paper=paper)))
+    for split in ("train", "validation", "test"):
+        sp.save_npz(data / f"{split}.npz", getattr(DATA, split))
+    np.save(tmp_path / "vectors.npy", toys.text(DATA).numpy())
+    return tmp_path
+
+
+def ensure(place, alignment="base", seed=1):
+    settings = params.resolve(
+        "toy", "lightgcn", alignment, seed, "paper", str(place / "vectors.npy"), params=place / "params"
+    )
+    return runs.ensure(settings, place / "runs", "cpu", place / "params", place / "data")
+
+
+@pytest.mark.parametrize("alignment", ["base", "contrastive"])
+def test_folder_holds_what_the_contract_says(place, alignment):
+    run = ensure(place, alignment)
+    encoder = "none" if alignment == "base" else "vectors.npy"
+    assert run.path == place / "runs" / "toy" / encoder / "lightgcn" / alignment / "seed1"
+    names = {path.name for path in run.path.iterdir()} - {".lock"}
+    assert names == {
+        "params.yaml", "metrics.json", "per_user.parquet", "embeddings.safetensors", "history.csv", "manifest.json"
+    }  # fmt: skip
+    vectors = run.embeddings
+    final = np.concatenate([vectors["user_final"], vectors["item_final"]])
+    again = ranking.evaluate(training.torch.from_numpy(final), DATA.n_users, DATA.train, DATA.test)
+    pd.testing.assert_frame_equal(run.per_user, again)
+    assert run.metrics["test"] == pytest.approx(ranking.mean(run.per_user))
+    assert run.history.epoch.tolist() == list(range(run.metrics["epochs"]))
+    assert run.manifest["inputs"]["interactions"] == DATA.fingerprint
+    assert ("text" in run.manifest["inputs"]) == (alignment != "base")
+    assert runs.load(run.path).settings == run.settings
+
+
+def test_nothing_changed_means_nothing_done(place, monkeypatch):
+    ensure(place)
+    monkeypatch.setattr(training, "fit", lambda *_: pytest.fail("trained again"))
+    ensure(place)
+
+
+def test_changed_settings_data_or_text_train_again(place):
+    first = {alignment: ensure(place, alignment).manifest["key"] for alignment in BLOCKS}
+    np.save(place / "vectors.npy", toys.text(DATA, seed=9).numpy())
+    assert ensure(place).manifest["key"] == first["base"]
+    assert ensure(place, "contrastive").manifest["key"] != first["contrastive"]
+    blocks = {**BLOCKS, "base": {**BLOCKS["base"], "layers": 1}}
+    (place / "params/toy/lightgcn.yaml").write_text(yaml.safe_dump(blocks))
+    changed = ensure(place)
+    assert changed.manifest["key"] != first["base"]
+    assert changed.settings.backbone_settings["layers"] == 1
+
+
+def test_find_filters_by_settings(place):
+    for seed in (1, 2):
+        ensure(place, seed=seed)
+    ensure(place, "contrastive")
+    assert len(runs.find(place / "runs")) == 3
+    assert [run.settings.seed for run in runs.find(place / "runs", alignment="base")] == [1, 2]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import test_runs
+from lib import training
+epoch = training.train_epoch
+def dying(model, optimizer, sampler, generator, number):
+    if number == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return epoch(model, optimizer, sampler, generator, number)
+training.train_epoch = dying
+test_runs.ensure(Path(sys.argv[1]), "contrastive")
+"""
+
+
+def test_killed_run_ends_with_the_same_bytes(place):
+    here = os.path.dirname(__file__)
+    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(KILLED), str(place)], cwd=here, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    resumed = ensure(place, "contrastive")
+    (place / "runs").rename(place / "first")
+    whole = ensure(place, "contrastive")
+    for name in ("embeddings.safetensors", "per_user.parquet", "metrics.json", "params.yaml"):
+        before = place / "first" / resumed.path.relative_to(place / "runs") / name
+        assert before.read_bytes() == (whole.path / name).read_bytes(), name
+
+
+def test_metrics_file_is_plain_json(place):
+    content = json.loads((ensure(place).path / "metrics.json").read_text())
+    assert set(content) == {"test", "validation", "best_epoch", "epochs"}
+    assert set(content["test"]) == {f"{metric}@{k}" for metric in ("recall", "ndcg") for k in (5, 10, 20)}

@@ -1,0 +1,196 @@
+"""lib/text.py against transformers with mean pooling by hand; cache, ready-made files and every wrong input."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.numpy import save_file
+from scipy.sparse import csr_matrix
+
+from lib import text
+from lib.datasets import Interactions
+from lib.files import ROOT, UserError
+
+TEXTS = [
+    "A drama about the sea.",
+    "Comedy",
+    "This viewer likes war films, westerns and long silent scenes in the desert.",
+]
+WEIGHTS = ROOT / "data" / "weights" / "minilm"
+needs_weights = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no weights: python -m lib fetch minilm")
+
+
+@pytest.fixture
+def interactions():
+    """Two users, three items."""
+    empty = csr_matrix((2, 3), dtype=np.float32)
+    return Interactions("toy", csr_matrix(np.ones((2, 3), np.float32)), empty, empty)
+
+
+@pytest.fixture
+def profiles():
+    sides = ["item", "user", "item", "user", "item"]
+    return pd.DataFrame({"side": sides, "index": [2, 1, 0, 0, 1], "text": ["i2", "u1", "i0", "u0", "i1"]})
+
+
+@pytest.fixture
+def vectors():
+    return np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+
+
+@needs_weights
+def test_vectors_are_the_normalised_mean_of_the_token_states(tmp_path):
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(WEIGHTS, local_files_only=True)
+    model = AutoModel.from_pretrained(WEIGHTS, local_files_only=True).eval()
+    expected = []
+    for one in TEXTS:
+        with torch.inference_mode():
+            states = model(**tokenizer(one, return_tensors="pt")).last_hidden_state[0]
+        mean = states.mean(0)
+        expected.append((mean / mean.norm()).numpy())
+    found = text.encode(TEXTS, text.settings("minilm"), tmp_path)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, np.stack(expected), atol=1e-5)
+
+
+@needs_weights
+def test_the_second_time_no_model_is_loaded(tmp_path, monkeypatch):
+    minilm = text.settings("minilm")
+    first = text.encode(TEXTS, minilm, tmp_path)
+    monkeypatch.setattr(text, "_model", lambda *_: pytest.fail("loaded the model again"))
+    np.testing.assert_array_equal(text.encode(TEXTS, minilm, tmp_path), first)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_another_text_order_model_or_scaling_is_encoded_anew(tmp_path, fake_model):
+    some = text.EncoderSettings(name="a", model="hub/a")
+    text.encode(["x", "yy"], some, tmp_path)
+    assert fake_model == [2]
+    text.encode(["x", "yy"], some.model_copy(update={"batch_size": 1}), tmp_path)  # changes nothing
+    assert fake_model == [2]
+    text.encode(["yy", "x"], some, tmp_path)
+    for change in ({"model": "hub/b"}, {"normalise": False}, {"revision": "abc"}):
+        found = text.encode(["x", "yy"], some.model_copy(update=change), tmp_path)
+        assert found.tolist() == [[1, "normalise" not in change], [2, "normalise" not in change]]
+    assert fake_model == [2] * 5
+
+
+def test_a_damaged_cache_file_is_encoded_again(tmp_path, fake_model):
+    some = text.EncoderSettings(name="a", model="hub/a")
+    first = text.encode(["x", "yy"], some, tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-3])
+    np.testing.assert_array_equal(text.encode(["x", "yy"], some, tmp_path), first)
+    assert fake_model == [2, 2]
+
+
+def test_rows_keep_the_order_of_users_and_items(tmp_path, interactions, profiles, fake_model):
+    profiles.loc[:, "text"] = ["c" * 9, "b", "aa", "dddd", "e" * 7]
+    found = text.load(interactions, profiles, "hub/a", data=tmp_path)
+    assert found.users[:, 0].tolist() == [4, 1]
+    assert found.items[:, 0].tolist() == [2, 7, 9]
+    assert (found.encoder, found.model, found.normalised, found.pooling) == ("a", "hub/a", True, "mean")
+    again = text.load(interactions, profiles, "hub/a", data=tmp_path)
+    assert (again.digest, again.pooling, again.normalised) == (found.digest, "mean", True)
+
+
+@pytest.fixture
+def fake_model(monkeypatch):
+    """A model whose vectors are text lengths; the list it returns counts the texts of each loading."""
+    seen = []
+
+    class Fake(list):
+        def encode(self, texts, normalize_embeddings, **_):
+            seen[-1] += len(texts)
+            return np.array([[len(one), normalize_embeddings] for one in texts], dtype=np.float32)
+
+    class Pooling:
+        pooling_mode = "mean"
+
+    monkeypatch.setattr(text, "_model", lambda *_: seen.append(0) or Fake([Pooling()]))
+    return seen
+
+
+def test_vectors_from_files(tmp_path, interactions, profiles, vectors):
+    users, items = vectors[:2], vectors[2:]
+    np.save(tmp_path / "a.npy", vectors)
+    save_file({"users": users, "items": items}, tmp_path / "a.safetensors")
+    rows = [{"side": "item", "index": i, "vector": items[i].tolist()} for i in (2, 0, 1)]
+    rows += [{"side": "user", "index": i, "vector": users[i].tolist()} for i in (1, 0)]
+    pd.DataFrame(rows).to_parquet(tmp_path / "a.parquet")
+    digests = set()
+    for kind in ("npy", "safetensors", "parquet"):
+        found = text.load(interactions, profiles, str(tmp_path / f"a.{kind}"))
+        np.testing.assert_array_equal(found.users, users)
+        np.testing.assert_array_equal(found.items, items)
+        assert found.users.dtype == np.float32 and found.encoder == "a"
+        digests.add(found.digest)
+    assert len(digests) == 1
+
+
+def test_published_vectors_come_from_the_dataset_folder(tmp_path, interactions, profiles, vectors, monkeypatch):
+    folders = []
+    monkeypatch.setattr(
+        text.rlmrec, "text_vectors", lambda folder: folders.append(folder) or (vectors[:2], vectors[2:])
+    )
+    found = text.load(interactions, profiles, "published", data=tmp_path)
+    assert folders == [tmp_path / "toy"] and found.items.shape == (3, 4)
+
+
+def broken_files(tmp_path, vectors):
+    nan = vectors.copy()
+    nan[3, 1] = np.nan
+    pickled = np.array([{"a": 1}] * 5, dtype=object)
+    yield "short", vectors[:4], "2 vectors for 3 items"
+    yield "nan", nan, "NaN or infinity in 1 items, first row 1"
+    yield "integers", vectors.astype(int), "rows of floats, not int64"
+    yield "flat", vectors[:, 0], "rows of floats, not float32 \\[2\\]"
+    yield "pickled", pickled, "holds no text vectors"
+
+
+@pytest.mark.parametrize("case", range(5))
+def test_a_wrong_file_is_one_sentence(tmp_path, interactions, profiles, vectors, case):
+    name, content, message = list(broken_files(tmp_path, vectors))[case]
+    np.save(tmp_path / f"{name}.npy", content, allow_pickle=True)
+    with pytest.raises(UserError, match=message):
+        text.load(interactions, profiles, str(tmp_path / f"{name}.npy"))
+
+
+def test_users_and_items_must_have_the_same_dimensions(tmp_path, interactions, profiles, vectors):
+    save_file({"users": vectors[:2], "items": vectors[2:, :3].copy()}, tmp_path / "a.safetensors")
+    with pytest.raises(UserError, match="4 and 3 dimensions"):
+        text.load(interactions, profiles, str(tmp_path / "a.safetensors"))
+
+
+@pytest.mark.parametrize("kind", ["npy", "safetensors", "parquet"])
+def test_garbage_and_missing_files(tmp_path, interactions, profiles, kind):
+    path = tmp_path / f"a.{kind}"
+    with pytest.raises(UserError, match="no file"):
+        text.load(interactions, profiles, str(path))
+    path.write_bytes(b"not a vector file at all")
+    with pytest.raises(UserError, match="holds no text vectors"):
+        text.load(interactions, profiles, str(path))
+
+
+def test_an_unknown_encoder_names_the_nearest(interactions, profiles):
+    with pytest.raises(UserError, match="did you mean 'minilm'"):
+        text.load(interactions, profiles, "minilmm")
+
+
+def test_weights_that_are_not_fetched(tmp_path):
+    lost = text.settings("minilm").model_copy(update={"model": "data/weights/nowhere"})
+    with pytest.raises(UserError, match="python -m lib fetch minilm"):
+        text.encode(TEXTS, lost, tmp_path)
+
+
+def test_a_folder_without_a_model(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="cannot load the text encoder"):
+        text.encode(TEXTS, text.settings(str(tmp_path / "empty")), tmp_path / "cache")
+
+
+def test_profiles_of_another_dataset(interactions, profiles, tmp_path):
+    with pytest.raises(UserError, match="2 item texts for 3 items"):
+        text.load(interactions, profiles[profiles.text != "i1"], "hub/a", data=tmp_path)
