@@ -82,8 +82,7 @@ def _figure_function(draw):
     def drawn(*arguments, **options) -> Figure:
         with theme():
             figure = draw(*arguments, **options)
-            for _ in range(1):  # the room that tick labels need is known after a first pass
-                figure.draw_without_rendering()
+            figure.draw_without_rendering()
             figure.set_layout_engine("none")
         return figure
 

@@ -16,9 +16,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from lib.files import ROOT, UserError, atomic_path, digest, sha256, write_json, write_text
-from lib.plots import Figure
+from lib.plots import theme
 from lib.tables import to_latex, to_markdown
 
 PACKAGES = ("torch", "dgl", "numpy", "scipy", "pandas", "scikit-learn", "umap-learn", "matplotlib")
@@ -184,7 +185,8 @@ def _save_figure(figure: Figure, stem: Path, record: dict) -> list[Path]:
         ".pdf": {"Creator": "RepRec", "Producer": None, "CreationDate": None, "Subject": _compact(record)},
     }
     for suffix, entries in metadata.items():
-        with atomic_path(_beside(stem, suffix)) as temporary:
+        # the theme also for figures that were not made by lib.plots: it embeds fonts as text
+        with theme(), atomic_path(_beside(stem, suffix)) as temporary:
             figure.savefig(temporary, metadata=entries)
     return [_beside(stem, suffix) for suffix in metadata]
 

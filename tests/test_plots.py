@@ -116,8 +116,8 @@ def test_a_figure_fits_the_page_and_shows_in_notebooks(data):
 @pytest.mark.parametrize("name", FIGURES)
 def test_nothing_is_cut_off(name, data):
     figure = FIGURES[name](data)
-    png(figure)
-    box = figure.get_tightbbox()
+    with plots.theme():
+        box = figure.get_tightbbox()
     width, height = figure.get_size_inches()
     assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
 

@@ -14,6 +14,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from lib import plots, provenance
@@ -234,6 +235,14 @@ def test_a_run_is_told_apart_by_its_key_where_it_has_one(tmp_path):
 
     save(TABLE, tmp_path / "t", runs=[Run()])
     assert provenance.read(tmp_path / "t.md")["runs"] == ["c0ffee"]
+
+
+def test_any_matplotlib_figure_can_be_saved(tmp_path):
+    plain = Figure()
+    plain.subplots().set_title("by hand")
+    save(plain, tmp_path / "plain")
+    assert provenance.read(tmp_path / "plain.png")["claim"] == CLAIM
+    assert b"/Type3" not in (tmp_path / "plain.pdf").read_bytes()
 
 
 # Index
