@@ -111,7 +111,7 @@ class Backbone(GraphBackbone):
 
 
 def mask_around(graph, seeds, depth):
-    """Remove all entries at the seeds, then all at the ends of those, ...: left [n_entries], reached [n_nodes], bool."""
+    """Remove all entries at the seeds, then all at the ends of those, ...: entries left, nodes reached (both bool)."""
     left = torch.ones_like(graph.rows, dtype=torch.bool)
     hidden = reached = left.new_zeros(graph.n_nodes).index_fill(0, seeds, True)
     for _ in range(depth):
