@@ -66,6 +66,47 @@ def test_gradient_of_dropped_graph_is_the_transpose(engine):
     torch.testing.assert_close(x.grad, dense.T @ weights, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_learnt_weights_equal_the_dense_products_with_gradients(engine):
+    made = graph.bipartite(DATA.train, engine=engine)
+    pattern = torch.from_numpy(toys.dense_normalised(DATA.train) > 0)
+    x, y, values = (torch.randn(made.n_nodes, 5, requires_grad=True) for _ in range(3))
+    weights = made.dots(x, y).sigmoid()
+    ours = made.weighted_mean(weights, values)
+    dense = torch.where(pattern, (x @ y.T).sigmoid(), 0)
+    truth = dense / dense.sum(1, keepdim=True) @ values
+    torch.testing.assert_close(weights, dense[pattern])
+    torch.testing.assert_close(ours, truth)
+    both = (torch.autograd.grad((result * torch.arange(5.0)).sum(), (x, y, values)) for result in (ours, truth))
+    for one, other in zip(*both, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_other_entries_are_merged_sorted_and_normalised_by_their_own_degrees(engine):
+    made = graph.bipartite(DATA.train, engine=engine)
+    half = torch.randint(made.n_nodes, (2, 60), generator=torch.Generator().manual_seed(0))
+    one, other = torch.cat([half, half.flip(0), half[:, :9]], dim=1)
+    new = made.with_entries(one, other)
+    expected = set(zip(one.tolist(), other.tolist(), strict=True))
+    assert list(zip(new.rows.tolist(), new.columns.tolist(), strict=True)) == sorted(expected)
+    dense = torch.zeros(made.n_nodes, made.n_nodes)
+    dense[one, other] = 1
+    factors = dense.sum(1).clamp(min=1) ** -0.5
+    x = torch.randn(made.n_nodes, 3, requires_grad=True)
+    seen = new.propagate(x)
+    torch.testing.assert_close(seen, factors[:, None] * dense * factors @ x)
+    assert torch.autograd.grad(seen.sum(), x)[0].isfinite().all()
+
+
+def test_entries_of_a_large_graph_keep_their_rows():
+    """Spec rlmrec Q11: float32 arithmetic on row * n + column would move some of them."""
+    train = sp.csr_matrix(([1.0], ([0], [0])), (11000, 9332))
+    nodes = torch.arange(20332)
+    new = graph.bipartite(train).with_entries(nodes, nodes)
+    assert torch.equal(new.rows.long(), nodes)
+
+
 def test_isolated_node_gets_zero():
     train = sp.csr_matrix(np.array([[1, 0], [0, 0]], np.float32))
     made = graph.bipartite(train)

@@ -5,6 +5,7 @@ A backbone knows nothing of alignment. It gives the final vectors used for scori
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from lib.files import unknown
 from lib.graph import Graph
-from lib.losses import Batch
+from lib.losses import Batch, info_nce
 
 
 class BackboneSettings(BaseModel):
@@ -33,10 +34,9 @@ class GraphBackbone(nn.Module):
     def __init__(self, graph: Graph, settings: BackboneSettings, ego_size: int, generator: torch.Generator):
         super().__init__()
         self.graph, self.settings = graph, settings
-        tables = [torch.empty(rows, ego_size) for rows in (graph.n_users, graph.n_items)]
-        for table in tables:  # two tables, each with its own Xavier bound (spec rlmrec 2)
-            nn.init.xavier_uniform_(table, generator=generator)
-        self.ego = nn.Parameter(torch.cat(tables))
+        # two tables, each with its own Xavier bound (spec rlmrec 2)
+        tables = [xavier(rows, ego_size, generator) for rows in (graph.n_users, graph.n_items)]
+        self.ego = nn.Parameter(torch.cat(tables).detach())
 
     @property
     def output_size(self) -> int:
@@ -55,6 +55,33 @@ class GraphBackbone(nn.Module):
         """Final vectors of the batch's users, positives and negatives, each [B, output_size]."""
         n_users = self.graph.n_users
         return final[batch.users], final[n_users + batch.positives], final[n_users + batch.negatives]
+
+    def contrast(self, first: Tensor, second: Tensor, batch: Batch, temperature: float, negatives: bool) -> Tensor:
+        """InfoNCE from one view [n_nodes, d] of the batch's users and items to another, divided by B.
+
+        Candidates are all users and all items; `negatives` adds the batch's negative items to its positive ones.
+        """
+        n_users = self.graph.n_users
+        items = torch.cat([batch.positives, batch.negatives]) if negatives else batch.positives
+        total = 0
+        for nodes, side in ((batch.users, slice(0, n_users)), (n_users + items, slice(n_users, None))):
+            nodes, counts = nodes.unique(return_counts=True)
+            total = total + info_nce(first[nodes], second[nodes], second[side], temperature, anchor_counts=counts)
+        return total / len(batch.users)
+
+
+def xavier(rows: int, columns: int, generator: torch.Generator) -> nn.Parameter:
+    """A trainable table [rows, columns] with Xavier-uniform values."""
+    return nn.Parameter(nn.init.xavier_uniform_(torch.empty(rows, columns), generator=generator))
+
+
+def layer_sum(ego: Tensor, step: Callable[[Tensor], Tensor], layers: int) -> Tensor:
+    """E[0] + ... + E[L] with E[l+1] = step(E[l]); a sum, not a mean (spec rlmrec Q6)."""
+    final = layer = ego
+    for _ in range(layers):
+        layer = step(layer)
+        final = final + layer
+    return final
 
 
 def names() -> list[str]:

@@ -5,7 +5,7 @@ E[l+1] = A E[l] with A the symmetrically normalised adjacency; Z = E[0] + ... + 
 
 from pydantic import Field
 
-from lib.backbones import BackboneSettings, GraphBackbone
+from lib.backbones import BackboneSettings, GraphBackbone, layer_sum
 from lib.losses import bpr
 
 
@@ -16,17 +16,12 @@ class Settings(BackboneSettings):
 
 
 class Backbone(GraphBackbone):
-    """Sum (not mean, spec rlmrec Q6) of the propagated tables; BPR on an edge-dropped graph."""
+    """Sum of the propagated tables; BPR on an edge-dropped graph."""
 
     Settings = Settings
 
     def forward(self, ego, graph=None):
-        graph = graph or self.graph
-        final = layer = ego
-        for _ in range(self.settings.layers):
-            layer = graph.propagate(layer)
-            final = final + layer
-        return final
+        return layer_sum(ego, (graph or self.graph).propagate, self.settings.layers)
 
     def losses(self, ego, batch):
         dropped = self.graph.drop_edges(self.settings.keep_rate, batch.generator)  # one draw for all layers
