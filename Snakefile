@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 from snakemake.exceptions import WorkflowError
 
 from lib.experiments import experiments
-from lib.notebook import sources
+from lib.code import sources
 from lib.workflow import cell_files, dataset_files, encoder_files, fetched
 
 # the notebooks say what happens; these two lines would stand between any two of theirs

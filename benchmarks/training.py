@@ -1,4 +1,7 @@
-"""Seconds per training epoch and per full evaluation of one cell, with nothing written: python benchmarks/training.py amazon lightgcn"""
+"""Seconds per training epoch and per full evaluation of one cell; writes nothing.
+
+python benchmarks/training.py amazon lightgcn [alignment] [--engine dgl torch]
+"""
 
 import argparse
 import statistics
@@ -11,7 +14,7 @@ from lib.graph import ENGINES
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset")
     parser.add_argument("backbone")
     parser.add_argument("alignment", nargs="?", default="base")
@@ -27,9 +30,8 @@ def main():
         model = training.build(settings, inputs.data, inputs.text_tensor(), device, engine)
         epochs, evaluations = measure(model, inputs.data, settings.protocol, device, chosen.epochs)
         name = model.backbone.graph.engine
-        print(
-            f"{name:6} epoch {statistics.median(epochs):.3f} s, evaluation {statistics.median(evaluations):.3f} s (medians)"
-        )
+        epoch, evaluation = map(statistics.median, (epochs, evaluations))
+        print(f"{name:6} epoch {epoch:.3f} s, evaluation {evaluation:.3f} s (medians)")
 
 
 def measure(model, data, protocol, device, epochs):

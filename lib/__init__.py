@@ -2,12 +2,12 @@
 
 Reading order is the data flow; a module imports only from those above it (tests/test_layers.py):
 
-    files  progress  experiments
+    files  code  progress  experiments
     datasets  profiles  text          what goes in
     graph  losses  backbones  alignment    the models
     params                            which model, with which settings
     ranking  training                 fit and score
-    semantics  statistics             what the vectors mean, how sure we are
+    statistics  semantics             how sure we are, what the vectors mean
     plots  tables  provenance         what comes out
     runs                              one folder per training run
     kernel  notebook  workflow  doctor  cli    how it is driven

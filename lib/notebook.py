@@ -7,69 +7,20 @@ import argparse
 import ast
 import json
 import os
-import re
 import shlex
 import signal
 import sys
 import time
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 import yaml
 from filelock import FileLock
 from pydantic import TypeAdapter
 
+from lib.code import cells, code_digest, sources
 from lib.files import ROOT, UserError, digest, read_yaml, sha256, unknown, write_text
-
-# ---------------------------------------------------------------- which files of lib a notebook uses
-
-
-def sources(path, root=ROOT) -> list[Path]:
-    """Files of `root`/lib that a notebook or module imports, directly or through others, sorted.
-
-    A module that code picks by name at run time (a backbone) is not seen: give it as an input.
-    """
-    found, queue = set(), [Path(path)]
-    while queue:
-        new = _imported(queue.pop(), Path(root)) - found
-        found |= new
-        queue += new
-    return sorted(found)
-
-
-def _imported(path: Path, root: Path) -> set[Path]:
-    text = "\n".join(_code(path)) if path.suffix == ".ipynb" else path.read_text(encoding="utf-8")
-    parts = [name.split(".") for name in _import_names(text)]
-    places = {root.joinpath(*name[:length]) for name in parts for length in range(1, len(name) + 1)}
-    files = {place.with_suffix(".py") for place in places} | {place / "__init__.py" for place in places}
-    return {file for file in files if file.is_file()}
-
-
-@cache
-def _import_names(text: str) -> frozenset[str]:
-    """Dotted names in `lib` that the import statements of a source mention; some are functions, not modules."""
-    names = set()
-    for node in ast.walk(ast.parse(re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", text))):  # IPython's own lines
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return frozenset(name for name in names if name.split(".")[0] == "lib")
-
-
-def _code(path: Path) -> list[str]:
-    return ["".join(cell["source"]) for cell in _cells(path) if cell["cell_type"] == "code"]
-
-
-def _cells(path: Path) -> list[dict]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))["cells"]
-    except FileNotFoundError:
-        raise unknown("notebook", str(path), path.parent.glob("*.ipynb")) from None
-    except (ValueError, KeyError):
-        raise UserError(f"{path} is not a notebook of format 4") from None
-
 
 # ---------------------------------------------------------------- parameters
 
@@ -90,7 +41,7 @@ def declared(notebook) -> dict[str, Parameter]:
     papermill's own inspection is a regular expression that loses a line whose comment holds a `=` or whose type is
     `str | None`, so the cell is parsed instead.
     """
-    tagged = [cell for cell in _cells(Path(notebook)) if "parameters" in cell["metadata"].get("tags", [])]
+    tagged = [cell for cell in cells(Path(notebook)) if "parameters" in cell["metadata"].get("tags", [])]
     text = "".join(tagged[0]["source"]) if tagged else ""
     lines = [node for node in ast.parse(text).body if isinstance(node, ast.AnnAssign)]
     return {
@@ -145,7 +96,7 @@ def fingerprint(notebook, values: dict, inputs=(), root=ROOT) -> str:
     """Digest of everything a notebook's results follow from: its code, the lib it imports, parameters, inputs."""
     files = {*sources(notebook, root), *(Path(root, file) for file in inputs)}
     content = {os.path.relpath(file, root): _meaning(file) for file in files}
-    return digest(_code(Path(notebook)), content, values)
+    return digest(code_digest([notebook]), content, values)
 
 
 def _meaning(path: Path):
@@ -153,21 +104,8 @@ def _meaning(path: Path):
     if not path.is_file():
         raise UserError(f"no input file {path}: run the step that makes it first")
     if path.suffix == ".py":
-        return _behaviour(path.read_text(encoding="utf-8"))
+        return code_digest([path])
     return read_yaml(path) if path.suffix == ".yaml" else sha256(path)
-
-
-@cache
-def _behaviour(text: str) -> str:
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        if isinstance(getattr(node, "body", None), list):
-            node.body = [line for line in node.body if not _is_docstring(line)]
-    return digest(ast.dump(tree))
-
-
-def _is_docstring(node) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def recorded(out) -> dict:

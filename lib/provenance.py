@@ -4,20 +4,19 @@
 `index` lists all artefacts. Files hold no dates, so saving twice gives the same bytes.
 """
 
-import ast
 import contextlib
 import json
 import os
 import platform
 import re
 import subprocess
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from lib.code import code_digest, sources
 from lib.files import ROOT, UserError, atomic_path, digest, sha256, write_json, write_text
 from lib.plots import theme
 from lib.tables import to_latex, to_markdown
@@ -83,38 +82,10 @@ def _gpu_model() -> str | None:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
-# Code
-
-
-def code_digest(paths) -> str:
-    """Content hash of Python files and notebooks: comments, docstrings, layout and notebook outputs do not count."""
-    return digest(*([_meaning(source) for source in _sources(Path(path))] for path in paths))
-
-
-def _sources(path: Path) -> list[str]:
-    text = path.read_text(encoding="utf-8")
-    if path.suffix != ".ipynb":
-        return [text]
-    return ["".join(cell["source"]) for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
-
-
-@cache
-def _meaning(source: str) -> str:
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:  # a cell with IPython's own lines
-        return source
-    for node in ast.walk(tree):
-        documented = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
-        if documented and ast.get_docstring(node) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
-
-
 def _code_behind(notebook: str) -> str:
-    """Digest of a notebook (path from the repository root) and the whole library."""
-    own = [ROOT / notebook] if (ROOT / notebook).is_file() else []
-    return code_digest([*own, *sorted((ROOT / "lib").rglob("*.py"))])
+    """Digest of a notebook (path from the repository root) and the library files that it imports."""
+    path = ROOT / notebook
+    return code_digest([path, *sources(path)]) if path.is_file() else ""
 
 
 # Figures and tables

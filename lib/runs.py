@@ -21,6 +21,7 @@ from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
 from lib import datasets, profiles, provenance, ranking, text, training
+from lib.code import code_digest
 from lib.files import ROOT, atomic_path, digest, write_json, write_text
 from lib.params import RunSettings
 
@@ -67,7 +68,7 @@ def ensure(
     """The run of these settings: loaded when nothing it depends on changed, otherwise trained or continued."""
     path = Path(runs) / settings.folder
     inputs = Inputs.load(settings, params, data)
-    key = digest(settings.digest, inputs.digests, code_digest(settings.backbone))
+    key = digest(settings.digest, inputs.digests, code_behind(settings.backbone))
     path.mkdir(parents=True, exist_ok=True)
     with FileLock(path / ".lock"):
         if _key_of(path) != key:
@@ -96,9 +97,9 @@ def pick_device(device: str = "auto") -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
-def code_digest(backbone: str) -> str:
+def code_behind(backbone: str) -> str:
     """Hash of the code that decides a run's numbers; comments and docstrings do not count."""
-    return provenance.code_digest([ROOT / "lib" / f"{name}.py" for name in (*MODULES, f"backbones/{backbone}")])
+    return code_digest([ROOT / "lib" / f"{name}.py" for name in (*MODULES, f"backbones/{backbone}")])
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from sklearn.metrics import normalized_mutual_info_score, silhouette_score
 
 from lib.files import UserError, atomic_path, digest
 from lib.progress import Progress, without_widgets
+from lib.statistics import bootstrap_mean
 
 REPORT_ITEMS = 3000  # the report searches neighbours among the first 3000 items, and samples as many elsewhere
 GROUPS = 50  # blocks of items for the jackknife
@@ -95,19 +96,12 @@ def _overlap_of_first(n: int, spaces: dict, text, rng, ks, draws: int) -> pd.Dat
     tables = []
     for k in ks:  # nearest first, so the k nearest are the head of the longer list
         values = np.stack([overlap(ids[:, :k], wanted[:, :k]) for ids in near.values()], axis=1)
-        low, high = _interval(values, rng, draws)
+        low, high = bootstrap_mean(values, rng, draws)
         columns = {"vectors": list(near), "neighbours": k, "mean_jaccard": values.mean(0), "ci_low": low}
         columns |= {"ci_high": high, "chance": chance_overlap(n, k)}
         columns["permuted"] = [overlap(ids[:, :k], shuffled[:, :k]).mean() for ids in near.values()]
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables)
-
-
-def _interval(values: np.ndarray, rng, draws: int) -> np.ndarray:
-    """Percentile bootstrap of column means: [n, m] -> [2, m]; all columns share the resampled items."""
-    n = len(values)
-    weights = rng.multinomial(n, np.full(n, 1 / n), size=draws)
-    return np.quantile(weights @ values / n, (0.025, 0.975), axis=0)
 
 
 # Alignment trend (spec 9.2)

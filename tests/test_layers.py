@@ -9,10 +9,10 @@ import pytest
 from lib.files import ROOT
 
 ORDER = [
-    "__init__", "files", "progress", "experiments",
+    "__init__", "files", "code", "progress", "experiments",
     "datasets", "profiles", "text",
     "graph", "losses", "backbones", "alignment", "params",
-    "ranking", "training", "semantics", "statistics",
+    "ranking", "training", "statistics", "semantics",
     "plots", "tables", "provenance", "runs",
     "kernel", "notebook", "workflow", "doctor", "cli", "__main__",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 from nbformat import v4
 
 from lib import notebook
+from lib.code import sources
 from lib.files import ROOT, UserError, digest
 
 PARAMETERS = """dataset: str = "toy"  # name of a dataset
@@ -59,7 +60,7 @@ def names(root, paths):
 
 def test_sources_are_transitive(root):
     path = write(root / "a.ipynb", "from lib import tools", "import numpy as np")
-    assert names(root, notebook.sources(path, root)) == ["__init__.py", "deep.py", "tools.py"]
+    assert names(root, sources(path, root)) == ["__init__.py", "deep.py", "tools.py"]
 
 
 @pytest.mark.parametrize(
@@ -76,14 +77,14 @@ def test_sources_are_transitive(root):
     ],
 )
 def test_sources_by_kind_of_import(root, line, found):
-    assert names(root, notebook.sources(write(root / "a.ipynb", line), root)) == found
+    assert names(root, sources(write(root / "a.ipynb", line), root)) == found
 
 
 def test_sources_hold_all_that_python_loads():
     code = "import lib.datasets, sys; print(*(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'lib'))"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     module = ROOT / "lib/datasets/__init__.py"
-    assert set(loaded.stdout.split()) <= {str(path) for path in [module, *notebook.sources(module)]}
+    assert set(loaded.stdout.split()) <= {str(path) for path in [module, *sources(module)]}
 
 
 # ---------------------------------------------------------------- parameters
@@ -166,7 +167,7 @@ def edit(root, name, old, new):
         ("data.csv", "a", "b", True),
         ("p.yaml", "x: 1", "x: 1  # why", False),
         ("p.yaml", "x: 1", "x: 2", True),
-        ("a.ipynb", "answer()", "answer() ", True),
+        ("a.ipynb", "answer()", "answer() ", False),
         ("a.ipynb", "# Text", "# Other text", False),
     ],
 )

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lib import plots, provenance
+from lib.code import sources
 from lib.files import ROOT, UserError, sha256
 
 CLAIM = 'alignment helps (a\\b) --> "50%" | größer'
@@ -88,34 +89,6 @@ def test_git_state_without_git(tmp_path, monkeypatch):
     assert provenance.git_state() == {"commit": None, "dirty": None}
 
 
-# Code digest
-
-
-def code(tmp_path, text, name="a.py"):
-    (tmp_path / name).write_text(text)
-    return provenance.code_digest([tmp_path / name])
-
-
-def test_code_digest_is_blind_to_comments_docstrings_and_layout_only(tmp_path):
-    plain = code(tmp_path, "def f(x):\n    return x + 1\n")
-    assert (
-        code(tmp_path, '"""Doc."""\n\n# why\ndef f( x ):\n    """Adds."""\n    return (x\n            + 1)\n') == plain
-    )
-    assert code(tmp_path, "def f(x):\n    return x + 2\n") != plain
-    assert code(tmp_path, "def f(x):\n    'a' 'b'\n") == code(tmp_path, "def f(x):\n    pass\n")
-
-
-def test_code_digest_of_a_notebook_sees_code_cells_only(tmp_path):
-    def notebook(*sources, output="1"):
-        cells = [{"cell_type": "code", "source": [source], "outputs": [output]} for source in sources]
-        return json.dumps({"cells": [{"cell_type": "markdown", "source": [output]}, *cells]})
-
-    plain = code(tmp_path, notebook("x = 1", "%time x"), "a.ipynb")
-    assert code(tmp_path, notebook("x = 1  # one", "%time x", output="2"), "a.ipynb") == plain
-    assert code(tmp_path, notebook("x = 1", "%time y"), "a.ipynb") != plain
-    assert code(tmp_path, notebook("x = 2", "%time x"), "a.ipynb") != plain
-
-
 # Save and read
 
 
@@ -170,9 +143,12 @@ def test_the_code_behind_an_artefact_is_its_notebook_and_the_library(tmp_path, m
     seen = []
     monkeypatch.setattr(provenance, "code_digest", lambda paths: seen.extend(paths) or "c0de")
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    monkeypatch.setattr(provenance, "sources", lambda path: sources(path, tmp_path))
     for name in ("notebooks/a.ipynb", "notebooks/b.ipynb", "lib/x.py", "lib/deep/y.py", "tests/z.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
+    cell = {"cell_type": "code", "source": "from lib import x\nfrom lib.deep import y"}
+    (tmp_path / "notebooks/a.ipynb").write_text(json.dumps({"cells": [cell]}))
     provenance._code_behind("notebooks/a.ipynb")
     assert [str(path.relative_to(tmp_path)) for path in seen] == ["notebooks/a.ipynb", "lib/deep/y.py", "lib/x.py"]
 
