@@ -2,6 +2,7 @@
 # make paper      regenerates every table and figure (DATASET=amazon for another dataset, JOBS=1 for less memory)
 # make plan       what make paper would run, why, and how long
 # make test       unit tests, notebook checks, a dry run of the whole grid
+# make notebooks  executes the notebooks in place at their default, tiny scale: the outputs that are committed
 # make lab        JupyterLab
 # make clean      lists what can be remade; CONFIRM=yes deletes it
 
@@ -15,7 +16,7 @@ RIGHT := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))
 SNAKEMAKE = $(BIN)/snakemake --workflow-profile params/workflow/default --cores $(JOBS)
 
 .DEFAULT_GOAL := install
-.PHONY: install paper plan test lab clean
+.PHONY: install paper plan test notebooks lab clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 # an activated environment or a user's Python settings must not leak into .venv
@@ -51,6 +52,9 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/nbval.cfg notebooks
 	$(SNAKEMAKE) --dry-run --quiet host reason rules -- $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' params/experiments.yaml)
+
+notebooks: $(STAMP)
+	@$(BIN)/jupyter execute --inplace --NotebookClient.record_timing=False notebooks/*.ipynb
 
 lab: $(STAMP)
 	@$(BIN)/jupyter lab notebooks

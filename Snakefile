@@ -217,13 +217,10 @@ rule semantics:
         done=own("05_semantics_{backbone}"),
     params:
         values=values("dataset", "backbone", "encoder", "seed", "scale"),
-        overlap=lambda wildcards: "runs/{0.dataset}/{1.encoder}/{0.backbone}/overlap_seed{1.seeds[0]}.csv".format(
-            wildcards, grid(wildcards)
-        ),
     resources:
         mem_mb=3000,
     shell:
-        run("05_semantics", own("05_semantics_{backbone}"), "{params.overlap}")
+        run("05_semantics", own("05_semantics_{backbone}"))
 
 
 rule tables:

@@ -20,7 +20,7 @@ from filelock import FileLock
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
-from lib import datasets, profiles, provenance, ranking, text, training
+from lib import datasets, profiles, provenance, ranking, semantics, text, training
 from lib.code import code_digest
 from lib.files import ROOT, atomic_path, digest, write_json, write_text
 from lib.params import RunSettings
@@ -87,9 +87,19 @@ def load(path: Path) -> Run:
     return Run(Path(path), RunSettings(**yaml.safe_load((Path(path) / "params.yaml").read_text())))
 
 
-def overlap_file(settings: RunSettings, runs: Path = ROOT / "runs") -> Path:
-    """Where 05_semantics writes the overlap table of an aligned run's backbone and seed."""
-    return Path(runs) / settings.folder.parents[1] / f"overlap_seed{settings.seed}.csv"
+def overlap(run: Run, vectors: text.TextVectors) -> pd.DataFrame:
+    """Neighbour overlap of a run's ego and final item vectors with the text (`semantics.overlap_table`).
+
+    Kept in the run's folder, since both the dashboard and the table of a dataset read it.
+    """
+    code = code_digest([ROOT / "lib/semantics.py", ROOT / "lib/statistics.py"])
+    path = run.path / f"overlap_{digest(run.manifest['key'], vectors.digest, code)}.csv"
+    if not path.exists():
+        spaces = {kind: run.embeddings[f"item_{kind}"] for kind in ("ego", "final")}
+        items = ("all", "first3000") if len(vectors.items) > semantics.REPORT_ITEMS else ("all",)
+        rng = np.random.default_rng(run.settings.seed)
+        write_text(path, semantics.overlap_table(spaces, vectors.items, rng, items=items).to_csv(index=False))
+    return pd.read_csv(path)
 
 
 def pick_device(device: str = "auto") -> str:

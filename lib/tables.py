@@ -85,6 +85,17 @@ def verdict(run, metric: str, published: Path = ROOT / "params" / "published") -
     return f"{metric} is {value:.4f}; there is no reference for this setting"
 
 
+def own_runs(runs) -> pd.DataFrame:
+    """What `verdict` expects at scales other than the paper's: recall@20 and ndcg@20 of runs, for own_runs.csv."""
+    rows = [
+        {name: getattr(run.settings, name) for name in ("dataset", "scale", "encoder", "backbone", "alignment", "seed")}
+        | {"metric": metric, "k": 20, "value": round(run.metrics["test"][f"{metric}@20"], 4)}
+        for run in runs
+        for metric in ("recall", "ndcg")
+    ]
+    return pd.DataFrame(rows)
+
+
 def user_means(runs) -> dict[tuple, pd.DataFrame]:
     """Per-user metrics of each model, averaged over its seeds: {(dataset, encoder, backbone, alignment): frame}."""
     models = {}

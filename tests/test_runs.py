@@ -123,3 +123,20 @@ def test_metrics_file_is_plain_json(place):
     content = json.loads((ensure(place).path / "metrics.json").read_text())
     assert set(content) == {"test", "validation", "best_epoch", "epochs"}
     assert set(content["test"]) == {f"{metric}@{k}" for metric in ("recall", "ndcg") for k in (5, 10, 20)}
+
+
+def test_overlap_is_computed_once_and_again_for_other_text(place, monkeypatch):
+    run = ensure(place, "contrastive")
+
+    def vectors(seed):
+        both = toys.text(DATA, width=12, seed=seed).repeat(10, 1).numpy()
+        return runs.text.TextVectors(both[:60], np.random.default_rng(seed).random((150, 12)), "toy")
+
+    wide = np.random.default_rng(0).random((150, 8)).astype(np.float32)
+    monkeypatch.setitem(run.__dict__, "embeddings", {"item_ego": wide, "item_final": wide})
+    first = runs.overlap(run, vectors(1))
+    assert set(first.vectors) == {"ego", "final"}
+    monkeypatch.setattr(runs.semantics, "overlap_table", lambda *_, **__: pytest.fail("computed again"))
+    pd.testing.assert_frame_equal(runs.overlap(run, vectors(1)), first)
+    with pytest.raises(pytest.fail.Exception):
+        runs.overlap(run, vectors(2))
