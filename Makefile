@@ -39,7 +39,13 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --no-build-isolation --no-deps -e .
 	@touch $@
 
+DATASETS = $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' params/experiments.yaml)
+define unknown
+unknown DATASET=$(DATASET): params/experiments.yaml has $(DATASETS)
+endef
+
 paper: $(STAMP)
+	$(if $(filter $(DATASET),paper $(DATASETS)),,$(error $(unknown)))
 	@$(SNAKEMAKE) $(DATASET)
 	@echo "results: figures/INDEX.md"
 
@@ -51,7 +57,7 @@ test: $(STAMP)
 	$(BIN)/python -m lib fetch movielens-100k minilm smollm2
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/nbval.cfg notebooks
-	$(SNAKEMAKE) --dry-run --quiet host reason rules -- $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' params/experiments.yaml)
+	$(SNAKEMAKE) --dry-run --quiet host reason rules -- $(DATASETS)
 
 notebooks: $(STAMP)
 	@$(BIN)/jupyter execute --inplace --NotebookClient.record_timing=False notebooks/*.ipynb

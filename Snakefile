@@ -132,7 +132,7 @@ rule fetch:
 rule tour:
     input:
         code=code("00_tour"),
-        data=cell_files("movielens-100k", "lightgcn", "base")
+        data=cell_files("movielens-100k", "lightgcn", "base", "minilm")
         + ["params/movielens-100k/lightgcn.yaml", *encoder_files("minilm")],
     output:
         results=[],
@@ -190,7 +190,9 @@ rule train:
     input:
         "params/{dataset}/{backbone}.yaml",
         code=code("04_train"),
-        data=lambda wildcards: cell_files(wildcards.dataset, wildcards.backbone, wildcards.alignment),
+        data=lambda wildcards: cell_files(
+            wildcards.dataset, wildcards.backbone, wildcards.alignment, grid(wildcards).encoder
+        ),
     output:
         results=update(CELL + "/metrics.json"),
         done=CELL + "/notebook.done",

@@ -127,6 +127,7 @@ def train(dataset: str, backbone: str, alignment: str, seed: int, encoder, scale
         encoder or (grid.encoder if grid else "minilm"),
     )
     folder = Path("runs") / settings.folder
+    files = workflow.cell_files(dataset, backbone, alignment, settings.encoder)
     job = notebook.Job(
         Path("notebooks/04_train.ipynb"),
         folder / "notebook.ipynb",
@@ -138,7 +139,7 @@ def train(dataset: str, backbone: str, alignment: str, seed: int, encoder, scale
             "scale": settings.scale,
             **dict(values),
         },
-        [file for file in workflow.cell_files(dataset, backbone, alignment) if (ROOT / file).exists()],
+        [file for file in files if (ROOT / file).exists()],
         (folder / "metrics.json",),
     )
     os.chdir(ROOT)

@@ -22,11 +22,17 @@ class Experiment(BaseModel):
     def folders(self, dataset: str, backbones=None, seeds=None) -> list[str]:
         """Run folders of the cells; text plays no part in `base`, so its encoder is `none`."""
         return [
-            f"runs/{dataset}/{'none' if alignment == 'base' else self.encoder}/{backbone}/{alignment}/seed{seed}"
+            f"runs/{dataset}/{'none' if alignment == 'base' else encoder_folder(self.encoder)}"
+            f"/{backbone}/{alignment}/seed{seed}"
             for backbone in backbones or self.backbones
             for alignment in self.alignments
             for seed in seeds or self.seeds
         ]
+
+
+def encoder_folder(encoder: str) -> str:
+    """An encoder's folder in runs/: its name, and of a hub name or a path the last part."""
+    return Path(encoder).name
 
 
 def experiments(params: Path = ROOT / "params") -> dict[str, Experiment]:

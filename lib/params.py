@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lib import alignment as alignments
 from lib import backbones
-from lib.experiments import experiments
+from lib.experiments import encoder_folder, experiments
 from lib.files import ROOT, UserError, digest, read_yaml, unknown, validated
 
 SCALES = ("tiny", "quick", "paper")
@@ -52,8 +52,7 @@ class RunSettings(BaseModel):
     def folder(self) -> Path:
         """The run's folder below runs/; tiny trials have a tree of their own and never touch results."""
         tree = Path("tiny") if self.scale == "tiny" else Path()
-        encoder = Path(self.encoder).name  # of a hub name or a file the last part
-        return tree / self.dataset / encoder / self.backbone / self.alignment / f"seed{self.seed}"
+        return tree / self.dataset / encoder_folder(self.encoder) / self.backbone / self.alignment / f"seed{self.seed}"
 
     @property
     def digest(self) -> str:
@@ -91,16 +90,11 @@ def resolve(
     block = (blocks or {}).get(alignment) or read_yaml(path).get(alignment)
     if block is None:
         raise UserError(f"{path} has no block '{alignment}': add its hyper-parameters")
-    return RunSettings(
-        dataset=dataset,
-        backbone=backbone,
-        alignment=alignment,
-        encoder="none" if alignment == "base" else encoder,
-        seed=seed,
-        scale=scale,
-        protocol=protocol(scale, params),
-        **split_block(block, model.Settings, alignments.get(alignment).Settings, f"{path} ({alignment})"),
-    )
+    chosen = {"dataset": dataset, "backbone": backbone, "alignment": alignment, "seed": seed, "scale": scale}
+    chosen["encoder"] = "none" if alignment == "base" else encoder
+    chosen["protocol"] = protocol(scale, params)
+    parts = split_block(block, model.Settings, alignments.get(alignment).Settings, f"{path} ({alignment})")
+    return validated(RunSettings, chosen | parts, f"{dataset} {backbone} {alignment}")
 
 
 def split_block(block: dict, backbone, alignment, where: str) -> dict:
@@ -124,6 +118,9 @@ def cell_file(dataset: str, backbone: str, params: Path = ROOT / "params") -> Pa
     path = Path(params) / dataset / f"{backbone}.yaml"
     if not path.exists():
         raise UserError(f"no settings for {backbone} on {dataset}: write {path} (copy one of another dataset)")
+    for key, wanted in (("dataset", dataset), ("backbone", backbone)):
+        if (said := read_yaml(path).get(key)) != wanted:  # papermill -f would train what the file says
+            raise UserError(f"{path} says {key}: {said}; it must say {key}: {wanted}")
     return path
 
 

@@ -6,6 +6,8 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from lib.files import UserError
+
 CHUNK = 512  # users scored at once: [CHUNK, n_items] scores are all that is held
 
 
@@ -35,7 +37,7 @@ def hits(top: np.ndarray, relevant: sp.csr_matrix, users: np.ndarray) -> np.ndar
 
 
 def recall_and_ndcg(found: np.ndarray, n_relevant: np.ndarray, ks) -> dict[str, np.ndarray]:
-    """Per-user metrics from hits [n, >= max(ks)] and the number of relevant items [n], in float64.
+    """Per-user metrics from hits [n, max(ks)] and the number of relevant items [n], in float64.
 
     recall@k = hits / all relevant items (not cut at k); ndcg@k divides by the best DCG that min(k, relevant) hits give.
     """
@@ -44,14 +46,20 @@ def recall_and_ndcg(found: np.ndarray, n_relevant: np.ndarray, ks) -> dict[str, 
     metrics = {}
     for k in ks:
         metrics[f"recall@{k}"] = found[:, :k].sum(1) / n_relevant
-        metrics[f"ndcg@{k}"] = found[:, :k] @ discount[:k] / ideal[np.minimum(n_relevant, k)]
+        ranks = found[:, :k]  # fewer than k where there are not that many items
+        metrics[f"ndcg@{k}"] = ranks @ discount[: ranks.shape[1]] / ideal[np.minimum(n_relevant, k)]
     return metrics
 
 
 def evaluate(final: Tensor, n_users: int, seen: sp.csr_matrix, relevant: sp.csr_matrix, ks=(5, 10, 20)) -> pd.DataFrame:
-    """Per-user metrics of final vectors [n_users + n_items, d]: one row per user with a relevant item."""
+    """Per-user metrics of final vectors [n_users + n_items, d]: one row per user with a relevant item.
+
+    Raises UserError when there is no such user.
+    """
     n_relevant = np.diff(relevant.indptr)
     users = np.flatnonzero(n_relevant)
+    if not len(users):
+        raise UserError("the validation or test split is empty, so nothing is ranked: use more data or other ratios")
     k = min(max(ks), relevant.shape[1])
     top = top_items(final[:n_users], final[n_users:], seen, users, k).cpu().numpy()
     found = hits(top, relevant, users)

@@ -150,6 +150,8 @@ def _train(path: Path, settings: RunSettings, inputs: Inputs, key: str, device: 
     start = time.perf_counter()
     (path / "manifest.json").unlink(missing_ok=True)  # unfinished from here on
     write_text(path / "params.yaml", yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False))
+    for leftover in path.glob(".*.safetensors"):  # of a process that was killed while writing
+        leftover.unlink()
     model = training.build(settings, inputs.data, inputs.text_tensor(), device)
     label = f"{settings.dataset} {settings.backbone} {settings.alignment}"
     checkpoint = path / "checkpoint.safetensors"

@@ -69,7 +69,8 @@ def load(
             interactions, TextVectors(users, items, encoder, "text-embedding-ada-002"), "the published vectors"
         )
     if encoder.endswith(READY_MADE):
-        users, items = _ready_made(Path(encoder), interactions)
+        path = Path(encoder) if Path(encoder).is_file() else ROOT / encoder  # a notebook's folder is notebooks/
+        users, items = _ready_made(path, interactions)
         return _checked(interactions, TextVectors(users, items, Path(encoder).stem), encoder)
     chosen = settings(encoder, params)
     texts = [*_texts(profiles, "user", interactions.n_users), *_texts(profiles, "item", interactions.n_items)]
@@ -203,7 +204,10 @@ def _from_safetensors(path, _):
 
 def _from_parquet(path, _):
     frame = pd.read_parquet(path, columns=["side", "index", "vector"]).sort_values("index")
-    return tuple(np.array(frame.vector[frame.side == side].tolist()) for side in ("user", "item"))
+    sides = [frame[frame.side == side] for side in ("user", "item")]
+    if any(side["index"].tolist() != list(range(len(side))) for side in sides):
+        raise ValueError("each side needs every index from 0 once")
+    return tuple(np.array(side.vector.tolist()) for side in sides)
 
 
 def _checked(interactions: Interactions, vectors: TextVectors, where: str) -> TextVectors:

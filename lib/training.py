@@ -234,7 +234,7 @@ class _Training:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except Exception:  # not a safetensors file: a disk that lies about fsync, or another program's file
             return State()
-        if metadata["key"] != self.key:
+        if (metadata or {}).get("key") != self.key:
             return State()
         self._restore(tensors)
         return State(**json.loads(metadata["state"]))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lib import notebook
 from lib.experiments import experiments
-from lib.files import ROOT, UserError, unknown
+from lib.files import ROOT, UserError, read_yaml, unknown
 
 # ---------------------------------------------------------------- what a step reads besides the lib it imports
 
@@ -23,20 +23,24 @@ def fetched(name: str) -> str:
 
 def dataset_files(dataset: str) -> list[str]:
     """What decides the interactions and profiles of a dataset."""
-    answers = sorted(ROOT.glob(f"data/recorded/{dataset}/*/*.json*"))  # one level deeper lie unfinished ones
-    own = [fetched(dataset), f"params/{dataset}/dataset.yaml"]
-    return own + [path.relative_to(ROOT).as_posix() for path in answers]
+    settings = f"params/{dataset}/dataset.yaml"
+    files = sorted(ROOT.glob(f"data/recorded/{dataset}/*/*.json*"))  # one level deeper lie unfinished ones
+    if not read_yaml(ROOT / settings).get("sources"):  # a user's own files, which nothing fetches
+        files += sorted(path for path in ROOT.glob(f"data/{dataset}/*") if path.is_file())
+    return [fetched(dataset), settings] + [path.relative_to(ROOT).as_posix() for path in files]
 
 
 def encoder_files(encoder: str) -> list[str]:
-    """Settings and weights of a named encoder; any other is a model name or a file of vectors."""
+    """Settings and weights of a named encoder, or a file of ready-made vectors; a model's name has none."""
     settings = f"params/encoders/{encoder}.yaml"
-    return [settings, fetched(encoder)] if (ROOT / settings).is_file() else []
+    if (ROOT / settings).is_file():
+        return [settings, fetched(encoder)]
+    return [encoder] if (ROOT / encoder).is_file() else []
 
 
-def cell_files(dataset: str, backbone: str, alignment: str) -> list[str]:
+def cell_files(dataset: str, backbone: str, alignment: str, encoder: str) -> list[str]:
     """What decides one training run besides its parameters; text plays no part in base."""
-    text = [] if alignment == "base" else [f"figures/{dataset}/text_vectors.csv"]
+    text = [] if alignment == "base" else [f"figures/{dataset}/text_vectors.csv", *encoder_files(encoder)]
     return [*dataset_files(dataset), "params/protocol.yaml", f"lib/backbones/{backbone}.py", *text]
 
 

@@ -175,3 +175,11 @@ def test_published_amazon_brings_a_profile_for_everyone():
     data = datasets.read(PUBLISHED / "amazon", datasets.settings("amazon"))
     assert data.users.profile.str.len().gt(20).all() and data.items.profile.str.len().gt(20).all()
     assert datasets.settings("amazon").language_model is None
+
+
+def test_name_and_folder_must_agree(tmp_path):
+    """A copied yaml with its old name would file recordings and caches under the other dataset."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "dataset.yaml").write_text("name: movielens-100k\ntitle: Mine\n")
+    with pytest.raises(UserError, match="says name: movielens-100k, but lies in the folder mine"):
+        datasets.settings("mine", tmp_path)

@@ -93,3 +93,22 @@ def test_notebook_blocks_win_and_change_the_digest():
 def test_tiny_runs_live_apart():
     assert params.resolve("amazon", "lightgcn", scale="tiny").folder.parts[0] == "tiny"
     assert str(params.resolve("amazon", "lightgcn", scale="paper").folder) == "amazon/none/lightgcn/base/seed2023"
+
+
+def test_cell_file_of_another_dataset_is_one_sentence(copy):
+    tree = copy("amazon/lightgcn.yaml", dataset="yelp")
+    with pytest.raises(UserError, match="says dataset: yelp; it must say dataset: amazon"):
+        params.resolve("amazon", "lightgcn", params=tree)
+
+
+def test_wrong_seed_is_one_sentence():
+    with pytest.raises(UserError, match="seed: .*greater than or equal to 0, got -1"):
+        params.resolve("amazon", "lightgcn", seed=-1)
+
+
+@pytest.mark.parametrize("encoder", ["minilm", "sentence-transformers/all-mpnet-base-v2", "data/mine/vectors.npy"])
+def test_grid_and_run_agree_on_the_folder(copy, encoder):
+    tree = copy("experiments.yaml")
+    for settings in params.grid("amazon", encoder=encoder, params=tree):
+        plan = params.experiments(tree)["amazon"].model_copy(update={"encoder": encoder})
+        assert f"runs/{settings.folder}" in plan.folders("amazon")

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib import ranking
+from lib.files import UserError
 
 
 def brute_force(scores, seen, relevant, k):
@@ -87,3 +88,17 @@ def test_chunking_changes_nothing(monkeypatch):
     whole = ranking.evaluate(final, 50, data.train, data.test)
     monkeypatch.setattr(ranking, "CHUNK", 7)
     pd.testing.assert_frame_equal(whole, ranking.evaluate(final, 50, data.train, data.test))
+
+
+def test_fewer_items_than_k():
+    data, final = toys.interactions(10, 12, seed=3), torch.randn(22, 3)
+    frame = ranking.evaluate(final, 10, data.train, data.test, (5, 20))
+    scores = (final[:10] @ final[10:].T).numpy()
+    truth = brute_force(scores, data.train, data.test, 20)
+    np.testing.assert_allclose(frame[["user", "recall@20", "ndcg@20"]], truth, atol=1e-9)
+
+
+def test_empty_split_is_one_sentence():
+    data = toys.interactions(10, 12)
+    with pytest.raises(UserError, match="split is empty"):
+        ranking.evaluate(torch.randn(22, 3), 10, data.train, sp.csr_matrix(data.test.shape))

@@ -78,7 +78,8 @@ def test_changed_settings_data_or_text_train_again(place):
     assert ensure(place).manifest["key"] == first["base"]
     assert ensure(place, "contrastive").manifest["key"] != first["contrastive"]
     blocks = {**BLOCKS, "base": {**BLOCKS["base"], "layers": 1}}
-    (place / "params/toy/lightgcn.yaml").write_text(yaml.safe_dump(blocks))
+    cell = dict(dataset="toy", backbone="lightgcn", **blocks)
+    (place / "params/toy/lightgcn.yaml").write_text(yaml.safe_dump(cell))
     changed = ensure(place)
     assert changed.manifest["key"] != first["base"]
     assert changed.settings.backbone_settings["layers"] == 1

@@ -137,6 +137,12 @@ def test_broken_checkpoint_means_a_fresh_start(tmp_path, content):
     assert fitted(checkpoint=checkpoint)[1].best == fitted()[1].best
 
 
+def test_foreign_safetensors_file_means_a_fresh_start(tmp_path):
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    training.save_file({"x": torch.zeros(1)}, checkpoint)  # without metadata
+    assert fitted(checkpoint=checkpoint)[1].best == fitted()[1].best
+
+
 def test_checkpoint_of_other_settings_is_not_used(tmp_path):
     checkpoint = tmp_path / "checkpoint.safetensors"
     fitted(checkpoint=checkpoint, epochs=4)

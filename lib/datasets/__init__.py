@@ -32,7 +32,10 @@ def settings(name: str, params: Path = PARAMS) -> DatasetSettings:
     if name not in names(params):
         raise unknown("dataset", name, names(params))
     path = Path(params) / name / "dataset.yaml"
-    return validated(DatasetSettings, read_yaml(path), str(path))
+    chosen = validated(DatasetSettings, read_yaml(path), str(path))
+    if chosen.name != name:  # recordings and caches are filed under this name
+        raise UserError(f"{path} says name: {chosen.name}, but lies in the folder {name}: make both the same")
+    return chosen
 
 
 def fetch(name: str, local: Path | None = None, params: Path = PARAMS, data: Path = DATA) -> dict:

@@ -30,7 +30,7 @@ class Wording:
     def system(self) -> str:
         """What the model is told first."""
         return (
-            f"You write profiles for a {self.item} recommender. "
+            f"You write profiles for {_article(self.item)} recommender. "
             'Answer with a JSON object that has one key, "profile": two short sentences.'
         )
 
