@@ -53,9 +53,8 @@ class Contrastive(Base):
         self.project = _perceptron(text.shape[1], output_size, generator)
 
     def losses(self, final, batch, masked):
-        items = [batch.positives, batch.negatives][: 1 + self.settings.negative_items]
-        terms = [self._users(final, batch.users), *(self._items(final, one) for one in items)]
-        return {"alignment": self.settings.weight / len(batch.users) * sum(terms)}
+        total = self._users(final, batch.users) + self._items(final, batch)
+        return {"alignment": self.settings.weight / len(batch.users) * total}
 
     def _users(self, final, users):
         """Candidates are all users, not the batch (spec rlmrec Q4)."""
@@ -63,12 +62,16 @@ class Contrastive(Base):
         text = self.project(self.text[: self.n_users])
         return info_nce(final[users], text[users], text, self.settings.temperature, anchor_counts=counts)
 
-    def _items(self, final, items):
-        """Candidates are the batch's own items, repeats included (spec rlmrec Q4)."""
-        items, counts = items.unique(return_counts=True)
-        nodes = items + self.n_users
-        text = self.project(self.text[nodes])
-        return info_nce(final[nodes], text, text, self.settings.temperature, counts, counts)
+    def _items(self, final, batch):
+        """Candidates are the batch's own items, repeats included, positives and negatives apart (spec rlmrec Q4)."""
+        lists = [batch.positives, batch.negatives][: 1 + self.settings.negative_items]
+        items, places = torch.cat(lists).unique(return_inverse=True)  # each item is projected once for both lists
+        vectors, text = final[self.n_users + items], self.project(self.text[self.n_users + items])
+        total = 0
+        for here in places.split(len(batch.users)):
+            rows, counts = here.unique(return_counts=True)
+            total += info_nce(vectors[rows], text[rows], text[rows], self.settings.temperature, counts, counts)
+        return total
 
 
 class Generative(Base):

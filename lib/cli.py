@@ -54,7 +54,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
     add = command(train)
     add("dataset")
     add("backbone")
-    add("alignment", help="base, contrastive or generative")
+    add("alignment", help="base, contrastive or generative; base@contrastive: with the backbone settings of the other")
     add("--seed", type=int, default=2023)
     add("--encoder", help="default: that of params/experiments.yaml")
     add("--scale", help="tiny, quick or paper; default: that of params/experiments.yaml")

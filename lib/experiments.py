@@ -9,7 +9,10 @@ from lib.files import ROOT, UserError, read_yaml, unknown, validated
 
 
 class Experiment(BaseModel):
-    """The grid of one dataset; every combination of backbone, alignment and seed is a cell."""
+    """The grid of one dataset; every combination of backbone, alignment and seed is a cell.
+
+    An alignment may be written `base@contrastive`: base with the backbone settings of contrastive.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -22,12 +25,23 @@ class Experiment(BaseModel):
     def folders(self, dataset: str, backbones=None, seeds=None) -> list[str]:
         """Run folders of the cells; text plays no part in `base`, so its encoder is `none`."""
         return [
-            f"runs/{dataset}/{'none' if alignment == 'base' else encoder_folder(self.encoder)}"
+            f"runs/{dataset}/{encoder_folder(self.encoder) if reads_text(alignment) else 'none'}"
             f"/{backbone}/{alignment}/seed{seed}"
             for backbone in backbones or self.backbones
             for alignment in self.alignments
             for seed in seeds or self.seeds
         ]
+
+
+def parts(alignment: str) -> tuple[str, str]:
+    """'base@contrastive' as its alignment and whose backbone settings it takes; a plain name takes its own."""
+    own, _, settings_of = alignment.partition("@")
+    return own, settings_of or own
+
+
+def reads_text(alignment: str) -> bool:
+    """Whether text plays a part: not in base, with whatever backbone settings."""
+    return parts(alignment)[0] != "base"
 
 
 def encoder_folder(encoder: str) -> str:
@@ -50,5 +64,5 @@ def _check(path: Path, dataset: str, backbone: str, alignments: list[str], param
     if backbone not in cells:
         raise UserError(f"{path} ({dataset}): {unknown('backbone', backbone, cells)}")
     blocks = [name for name, block in read_yaml(cells[backbone]).items() if isinstance(block, dict)]
-    for alignment in set(alignments) - set(blocks):
+    for alignment in sorted({name for label in alignments for name in parts(label)} - set(blocks)):
         raise UserError(f"{path} ({dataset}, {backbone}): {unknown('alignment', alignment, blocks)}")

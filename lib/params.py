@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lib import alignment as alignments
 from lib import backbones
-from lib.experiments import encoder_folder, experiments
+from lib.experiments import encoder_folder, experiments, parts, reads_text
 from lib.files import ROOT, UserError, digest, read_yaml, unknown, validated
 
 SCALES = ("tiny", "quick", "paper")
@@ -40,13 +40,18 @@ class RunSettings(BaseModel):
 
     dataset: str
     backbone: str
-    alignment: Literal[alignments.NAMES]
+    alignment: str = Field(description="base, contrastive, generative, or matched as in base@contrastive")
     encoder: str = Field(description="text encoder; 'none' for base, where text plays no part")
     seed: int = Field(ge=0)
     scale: Literal[SCALES]
     protocol: Protocol
     backbone_settings: dict
     alignment_settings: dict
+
+    @property
+    def kind(self) -> str:
+        """The alignment without whose backbone settings it takes."""
+        return parts(self.alignment)[0]
 
     @property
     def folder(self) -> Path:
@@ -81,20 +86,33 @@ def resolve(
 ) -> RunSettings:
     """The settings of one run; `blocks` by alignment replace those of params/<dataset>/<backbone>.yaml.
 
+    The published base and aligned rows differ in backbone settings too; `base@contrastive` is base with the backbone
+    settings of contrastive, so that a comparison of the two is one of alignment alone (spec rlmrec 6).
     Raises UserError for an unknown name, a misspelt key or a wrong type.
     """
-    if alignment not in alignments.NAMES:
-        raise unknown("alignment", alignment, alignments.NAMES)
-    model = backbones.get(backbone)
+    kind, settings_of = parts(alignment)
+    for name in (kind, settings_of):
+        if name not in alignments.NAMES:
+            raise unknown("alignment", name, alignments.NAMES)
+    backbones.get(backbone)  # a misspelt name, before its file is missed
     path = cell_file(dataset, backbone, params)
-    block = (blocks or {}).get(alignment) or read_yaml(path).get(alignment)
-    if block is None:
-        raise UserError(f"{path} has no block '{alignment}': add its hyper-parameters")
+    alignment = kind if kind == settings_of else alignment
     chosen = {"dataset": dataset, "backbone": backbone, "alignment": alignment, "seed": seed, "scale": scale}
-    chosen["encoder"] = "none" if alignment == "base" else encoder
+    chosen["encoder"] = encoder if reads_text(alignment) else "none"
     chosen["protocol"] = protocol(scale, params)
-    parts = split_block(block, model.Settings, alignments.get(alignment).Settings, f"{path} ({alignment})")
-    return validated(RunSettings, chosen | parts, f"{dataset} {backbone} {alignment}")
+    own = _block(path, blocks, backbone, kind)
+    chosen["alignment_settings"] = own["alignment_settings"]
+    other = own if kind == settings_of else _block(path, blocks, backbone, settings_of)
+    chosen["backbone_settings"] = other["backbone_settings"]
+    return validated(RunSettings, chosen, f"{dataset} {backbone} {alignment}")
+
+
+def _block(path: Path, blocks: dict | None, backbone: str, name: str) -> dict:
+    """The checked settings of one alignment's block, given or from the yaml file `path`."""
+    block = (blocks or {}).get(name) or read_yaml(path).get(name)
+    if block is None:
+        raise UserError(f"{path} has no block '{name}': add its hyper-parameters")
+    return split_block(block, backbones.get(backbone).Settings, alignments.get(name).Settings, f"{path} ({name})")
 
 
 def split_block(block: dict, backbone, alignment, where: str) -> dict:

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 
 from lib import datasets, profiles, provenance, ranking, semantics, text, training
 from lib.code import code_digest
+from lib.experiments import reads_text
 from lib.files import ROOT, atomic_path, digest, write_json, write_text
 from lib.params import RunSettings
 
@@ -123,7 +124,7 @@ class Inputs:
     def load(cls, settings: RunSettings, params: Path = ROOT / "params", data: Path = ROOT / "data") -> "Inputs":
         """Interactions, and text vectors unless the alignment is base."""
         interactions = datasets.load(settings.dataset, params, data)
-        if settings.alignment == "base":
+        if not reads_text(settings.alignment):
             return cls(interactions, None)
         ready = settings.encoder == "published" or settings.encoder.endswith(text.READY_MADE)
         about = datasets.settings(settings.dataset, params)

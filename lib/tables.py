@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lib.experiments import reads_text
 from lib.files import ROOT
 from lib.plots import ALIGNMENTS, BACKBONES
 from lib.statistics import compare, holm, summary
@@ -19,7 +20,8 @@ REFERENCES = (  # file below params/published, what it is, relative deviation th
     ("rlmrec_table1", "the paper, mean of five seeds", 0.02),
     ("own_runs", "our own run", 0.05),
 )
-ORDER = [*BACKBONES, *ALIGNMENTS, "ego", "final", "first3000", "all", 100, 20]  # the report's setting first
+ALIGNMENT_ORDER = ["base", "base@contrastive", "base@generative", "contrastive", "generative"]
+ORDER = [*BACKBONES, *ALIGNMENT_ORDER, "ego", "final", "first3000", "all", 100, 20]  # the report's setting first
 
 
 def published(name: str, folder: Path = ROOT / "params" / "published") -> pd.DataFrame:
@@ -110,21 +112,28 @@ def ranking_summary(runs, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def significance(runs, rng: np.random.Generator) -> pd.DataFrame:
-    """Paired comparison of every aligned model with the base of its backbone: its model, then `compare`'s columns.
+    """Paired comparison of every aligned model with a base of its backbone: model, against, then `compare`'s columns.
 
-    Holm's correction runs over all comparisons of a dataset, since they stand in one table.
+    `against` is base, and also base@<alignment>, base with the backbone settings of the aligned model, where it was
+    run: the first is the paper's comparison, the second one of alignment alone. Holm's correction runs over all
+    comparisons of a dataset with the same kind of base, since they stand in one table.
     """
     means = user_means(runs)
-    bases = {(dataset, backbone): frame for (dataset, _, backbone, kind), frame in means.items() if kind == "base"}
-    comparisons = {
-        model: compare(bases[model[0], model[2]], frame, rng)
-        for model, frame in means.items()
-        if model[3] != "base" and (model[0], model[2]) in bases
-    }
-    table = _stack(comparisons)
-    if len(table):
-        table["p_holm"] = table.groupby("dataset")["p"].transform(holm)
-    return table
+    bases = {(dataset, backbone, kind): frame for (dataset, _, backbone, kind), frame in means.items()}
+    tables = []
+    for matched in (False, True):
+        comparisons = {}
+        for model, frame in means.items():
+            dataset, _, backbone, kind = model
+            against = f"base@{kind}" if matched else "base"
+            if reads_text(kind) and (dataset, backbone, against) in bases:
+                compared = compare(bases[dataset, backbone, against], frame, rng)
+                comparisons[model] = compared.assign(against=against)
+        table = _stack(comparisons)
+        if len(table):
+            table["p_holm"] = table.groupby("dataset")["p"].transform(holm)
+            tables.append(table)
+    return pd.concat(tables, ignore_index=True) if tables else _stack({})
 
 
 def _stack(frames: dict[tuple, pd.DataFrame]) -> pd.DataFrame:
@@ -154,9 +163,10 @@ def ranking_layout(table: pd.DataFrame, tests: pd.DataFrame | None = None) -> pd
 
 
 def _stars(tests: pd.DataFrame | None) -> set[tuple]:
-    if tests is None:
+    if tests is None or not len(tests):
         return set()
-    return set(tests.loc[tests["p_holm"] < LEVEL, [*MODEL, "metric"]].itertuples(index=False, name=None))
+    found = tests[(tests["p_holm"] < LEVEL) & (tests["against"] == "base")]
+    return set(found[[*MODEL, "metric"]].itertuples(index=False, name=None))
 
 
 def _by_k(columns) -> list[str]:

@@ -55,7 +55,7 @@ def build(settings: RunSettings, data: Interactions, text: Tensor | None, device
     backbone_settings = backbone_class.Settings(**settings.backbone_settings)
     graph = bipartite(data.train, backbone_settings.self_loops, device, engine)
     backbone = backbone_class(graph, backbone_settings, settings.protocol.embedding_size, generator)
-    alignment_class = alignments.get(settings.alignment)
+    alignment_class = alignments.get(settings.kind)
     alignment = alignment_class(
         alignment_class.Settings(**settings.alignment_settings),
         text,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib import notebook
-from lib.experiments import experiments
+from lib.experiments import experiments, reads_text
 from lib.files import ROOT, UserError, read_yaml, unknown
 
 # ---------------------------------------------------------------- what a step reads besides the lib it imports
@@ -40,7 +40,7 @@ def encoder_files(encoder: str) -> list[str]:
 
 def cell_files(dataset: str, backbone: str, alignment: str, encoder: str) -> list[str]:
     """What decides one training run besides its parameters; text plays no part in base."""
-    text = [] if alignment == "base" else [f"figures/{dataset}/text_vectors.csv", *encoder_files(encoder)]
+    text = [f"figures/{dataset}/text_vectors.csv", *encoder_files(encoder)] if reads_text(alignment) else []
     return [*dataset_files(dataset), "params/protocol.yaml", f"lib/backbones/{backbone}.py", *text]
 
 

@@ -112,3 +112,27 @@ def test_grid_and_run_agree_on_the_folder(copy, encoder):
     for settings in params.grid("amazon", encoder=encoder, params=tree):
         plan = params.experiments(tree)["amazon"].model_copy(update={"encoder": encoder})
         assert f"runs/{settings.folder}" in plan.folders("amazon")
+
+
+def test_matched_base_takes_the_backbone_settings_of_the_other():
+    """GCCF's base has self-loops and its contrastive variant none (Q1): matched, only the alignment differs."""
+    matched = params.resolve("amazon", "gccf", "base@contrastive")
+    contrastive = params.resolve("amazon", "gccf", "contrastive")
+    assert matched.backbone_settings == contrastive.backbone_settings
+    assert matched.backbone_settings != params.resolve("amazon", "gccf").backbone_settings
+    assert (matched.kind, matched.encoder, matched.alignment_settings) == ("base", "none", {})
+    assert matched.folder.parts[-2] == "base@contrastive"
+    assert params.resolve("amazon", "gccf", "base@base") == params.resolve("amazon", "gccf")
+
+
+def test_misspelt_match_offers_the_nearest():
+    with pytest.raises(UserError, match="unknown alignment 'contrastiv': did you mean 'contrastive'"):
+        params.resolve("amazon", "gccf", "base@contrastiv")
+
+
+def test_matched_cells_in_a_grid(copy):
+    tree = copy("experiments.yaml")
+    grid = params.experiments(tree)["amazon"].model_copy(update={"alignments": ["base", "base@generative"]})
+    cells = params.grid("amazon", alignments=grid.alignments, params=tree)
+    assert {f"runs/{cell.folder}" for cell in cells} == set(grid.folders("amazon"))
+    assert {cell.encoder for cell in cells} == {"none"}

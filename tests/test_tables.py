@@ -261,3 +261,16 @@ def test_overlap_verdicts(interval, result):
     rows[1]["alignment"] = "contrastive"
     sentences = tables.overlap_verdicts(pd.DataFrame([cell | row for row in rows]))
     assert sentences == [f"gccf contrastive, ego vectors, all items, K = 20: {result}"]
+
+
+def test_significance_compares_with_the_published_and_the_matched_base():
+    runs = [run(seed=1), run(alignment="base@contrastive", seed=2), run(alignment="contrastive", seed=3, shift=0.01)]
+    runs[1].settings.encoder = "none"
+    tests = tables.significance(runs, np.random.default_rng(0))
+    means = {one.settings.alignment: one.per_user["recall@20"].mean() for one in runs}
+    found = tests[tests.metric == "recall@20"].set_index("against").difference
+    assert set(tests.alignment) == {"contrastive"}
+    for against in ("base", "base@contrastive"):
+        assert found[against] == pytest.approx(means["contrastive"] - means[against])
+    layout = tables.ranking_layout(tables.ranking(runs, tables.published("rlmrec_table1")), tests)
+    assert layout.alignment.drop_duplicates().tolist() == ["base", "base@contrastive", "contrastive"]
