@@ -275,13 +275,14 @@ def overlap_bars(table: pd.DataFrame) -> Figure:
     settings = (
         table[["neighbours", "items", "vectors"]].drop_duplicates().sort_values(["neighbours", "items", "vectors"])
     )
-    figure, panels = _panels(len(settings), height=2.0, columns=4, sharey=False)
+    columns = 4 if table["backbone"].nunique() <= 2 else 2  # names of backbones need room
+    figure, panels = _panels(len(settings), height=2.0, columns=columns, sharey=False)
     for axes, (k, items, vectors) in zip(panels, settings.itertuples(index=False), strict=True):
         part = table[(table["neighbours"] == k) & (table["items"] == items) & (table["vectors"] == vectors)]
         _bars(axes, part.rename(columns={"mean_jaccard": "value"}))
         axes.axhline(part["chance"].iloc[0], color=GREY, linestyle=":", linewidth=1, label="chance")
         axes.set_title(f"{vectors} vectors, K = {k}\n{'all' if items == 'all' else 'first 3,000'} items")
-    for axes in panels[:: min(4, len(panels))]:
+    for axes in panels[:: min(columns, len(panels))]:
         axes.set_ylabel("Jaccard with text")
     _legend_below(figure, panels)
     return figure
