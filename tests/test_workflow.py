@@ -120,7 +120,7 @@ def test_all_cells_of_the_grids_are_planned_or_done(planned):
 def test_base_runs_need_no_text(planned):
     for job in planned:
         if job.notebook.stem == "04_train":
-            assert ("base" in job.out.parts) == (not any("text_vectors" in file for file in job.inputs))
+            assert ("none" in job.out.parts) == (not any("text_vectors" in file for file in job.inputs))
 
 
 def test_train_makes_the_job_that_the_workflow_makes(planned, monkeypatch):
