@@ -4,7 +4,7 @@ Reading order is the data flow; a module imports only from those above it (tests
 
     files  code  progress  experiments
     datasets  profiles  text          what goes in
-    graph  losses  backbones  alignment    the models
+    graph  dense  losses  backbones  alignment    the models
     params                            which model, with which settings
     ranking  training                 fit and score
     statistics  semantics             how sure we are, what the vectors mean

@@ -44,6 +44,12 @@ def reads_text(alignment: str) -> bool:
     return parts(alignment)[0] != "base"
 
 
+def chosen_modules(backbone: str, alignment: str) -> list[str]:
+    """The modules of lib that a run picks by name, without their suffix; base has none of its own."""
+    kind = parts(alignment)[0]
+    return [f"backbones/{backbone}"] + ([] if kind == "base" else [f"alignment/{kind}"])
+
+
 def encoder_folder(encoder: str) -> str:
     """An encoder's folder in runs/: its name, and of a hub name or a path the last part."""
     return Path(encoder).name

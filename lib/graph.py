@@ -91,7 +91,7 @@ class _Dots(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         graph, (x, y) = ctx.graph, ctx.saved_tensors
-        return None, graph._csr(gradient) @ y, graph._csr(gradient[graph._mirror]) @ x
+        return None, graph._csr(gradient) @ y, graph._csr(gradient.index_select(0, graph._mirror)) @ x
 
 
 class _WeightedSum(torch.autograd.Function):
@@ -106,7 +106,7 @@ class _WeightedSum(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         graph, (weights, x) = ctx.graph, ctx.saved_tensors
-        return None, graph._sampled(gradient, x), graph._csr(weights[graph._mirror]) @ gradient
+        return None, graph._sampled(gradient, x), graph._csr(weights.index_select(0, graph._mirror)) @ gradient
 
 
 @dataclass(frozen=True)

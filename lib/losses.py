@@ -1,11 +1,14 @@
 """Losses shared by backbones and alignments."""
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from lib.dense import product
 
 BLOCK = 2**20  # logits held at once: 4 MiB stay in a processor's cache, 16 MiB took twice the time
 
@@ -36,35 +39,50 @@ def unit(x: Tensor) -> Tensor:
 
 
 class _LogPartition(torch.autograd.Function):
-    """Row-wise log sum exp of x @ candidates.T by blocks, which backward computes again instead of keeping."""
+    """Row-wise log sum exp of x @ candidates.T by blocks.
+
+    The gradients are taken in the forward pass, while a block's shares are at hand: the logits are computed once and
+    never kept. exp2 took a quarter of the time of exp on a processor.
+    """
 
     @staticmethod
-    def forward(ctx, x, candidates, log_counts):
+    def forward(ctx, x, candidates, counts, weights):
         rows = max(1, BLOCK * (1 if x.device.type == "cpu" else 16) // len(candidates))  # a GPU needs more to be busy
-        result = torch.cat([_logits(block, candidates, log_counts).logsumexp(1) for block in x.split(rows)])
-        ctx.save_for_backward(x, candidates, log_counts, result)
-        ctx.rows = rows
-        return result
+        result, of_x = x.new_empty(len(x)), torch.empty_like(x)
+        of_candidates = torch.zeros_like(candidates.T) if ctx.needs_input_grad[1] else None
+        counted = candidates if counts is None else counts[:, None] * candidates
+        for at in range(0, len(x), rows):
+            here = slice(at, at + rows)
+            shares = product(x[here] / math.log(2), candidates)
+            largest = shares.amax(1, keepdim=True)
+            shares.sub_(largest).exp2_()
+            sums = shares.sum(1) if counts is None else shares @ counts
+            result[here] = (sums.log2() + largest[:, 0]) * math.log(2)
+            factors = (1 / sums if weights is None else weights[here] / sums)[:, None]
+            torch.mul(product(shares, counted.T), factors, out=of_x[here])
+            if of_candidates is not None:
+                of_candidates += product((x[here] * factors).T, shares.T)
+        if of_candidates is not None:
+            of_candidates = (of_candidates if counts is None else counts * of_candidates).T
+        ctx.save_for_backward(of_x, of_candidates)
+        return result if weights is None else result @ weights
 
     @staticmethod
     def backward(ctx, gradient):
-        x, candidates, log_counts, result = ctx.saved_tensors
-        of_x, of_candidates = torch.empty_like(x), torch.zeros_like(candidates)
-        for at in range(0, len(x), ctx.rows):
-            here = slice(at, at + ctx.rows)
-            share = _logits(x[here], candidates, log_counts).sub_(result[here, None]).exp_().mul_(gradient[here, None])
-            of_x[here] = share @ candidates
-            of_candidates.addmm_(share.T, x[here])
-        return of_x, of_candidates, None
+        of_x, of_candidates = ctx.saved_tensors
+        return gradient[..., None] * of_x, None if of_candidates is None else gradient * of_candidates, None, None
 
 
-def _logits(x: Tensor, candidates: Tensor, log_counts: Tensor | None) -> Tensor:
-    return x @ candidates.T if log_counts is None else torch.addmm(log_counts, x, candidates.T)
+def log_partition(x: Tensor, candidates: Tensor, weights: Tensor | None = None, counts: Tensor | None = None) -> Tensor:
+    """log sum_c counts_c exp(x . c) for each row of x [b, d], candidates [c, d], without keeping the [b, c] matrix.
 
-
-def log_partition(x: Tensor, candidates: Tensor, counts: Tensor | None = None) -> Tensor:
-    """log sum_c counts_c exp(x . c) for each row: [b, d], [c, d] -> [b], without keeping the [b, c] matrix."""
-    return _LogPartition.apply(x, candidates, None if counts is None else counts.to(x.dtype).log())
+    With `weights` [b] it is their weighted sum, []. Without them it is [b], and the candidates must be constants; else
+    ValueError.
+    """
+    if weights is None and candidates.requires_grad:
+        raise ValueError("log_partition: a gradient for the candidates needs the rows' weights")
+    counts, weights = (y if y is None else y.to(x.dtype) for y in (counts, weights))
+    return _LogPartition.apply(x, candidates, counts, weights)
 
 
 def info_nce(
@@ -81,5 +99,5 @@ def info_nce(
     [b], [c] stand for repeated rows, which is exactly equal to repeating them (spec rlmrec 0, NCE).
     """
     anchors, positives, candidates = unit(anchors) / temperature, unit(positives), unit(candidates)
-    each = log_partition(anchors, candidates, candidate_counts) - (anchors * positives).sum(-1)
-    return each.sum() if anchor_counts is None else each @ anchor_counts.to(each.dtype)
+    weights = anchors.new_ones(len(anchors)) if anchor_counts is None else anchor_counts.to(anchors.dtype)
+    return log_partition(anchors, candidates, weights, candidate_counts) - (anchors * positives).sum(-1) @ weights

@@ -92,9 +92,8 @@ def resolve(
     """
     kind, settings_of = parts(alignment)
     for name in (kind, settings_of):
-        if name not in alignments.NAMES:
-            raise unknown("alignment", name, alignments.NAMES)
-    backbones.get(backbone)  # a misspelt name, before its file is missed
+        alignments.get(name)
+    backbones.get(backbone)  # misspelt names, before a file is missed
     path = cell_file(dataset, backbone, params)
     alignment = kind if kind == settings_of else alignment
     chosen = {"dataset": dataset, "backbone": backbone, "alignment": alignment, "seed": seed, "scale": scale}

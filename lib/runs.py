@@ -7,6 +7,7 @@ embeddings.safetensors, history.csv and manifest.json; while training also check
 import contextlib
 import json
 import resource
+import shutil
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,11 +23,11 @@ from safetensors.torch import save_file
 
 from lib import datasets, profiles, provenance, ranking, semantics, text, training
 from lib.code import code_digest
-from lib.experiments import reads_text
+from lib.experiments import chosen_modules, reads_text
 from lib.files import ROOT, atomic_path, digest, write_json, write_text
 from lib.params import RunSettings
 
-MODULES = ("graph", "losses", "alignment", "ranking", "training", "backbones/__init__")
+MODULES = ("graph", "dense", "losses", "ranking", "training", "backbones/__init__", "alignment/__init__")
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,10 @@ def ensure(
     """The run of these settings: loaded when nothing it depends on changed, otherwise trained or continued."""
     path = Path(runs) / settings.folder
     inputs = Inputs.load(settings, params, data)
-    key = digest(settings.digest, inputs.digests, code_behind(settings.backbone))
+    key = _key(settings, inputs)
     path.mkdir(parents=True, exist_ok=True)
     with FileLock(path / ".lock"):
-        if _key_of(path) != key:
+        if _key_of(path) != key and not _copied(path, settings, inputs, Path(runs)):
             _train(path, settings, inputs, key, pick_device(device))
     return Run(path, settings)
 
@@ -108,9 +109,10 @@ def pick_device(device: str = "auto") -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
-def code_behind(backbone: str) -> str:
+def code_behind(settings: RunSettings) -> str:
     """Hash of the code that decides a run's numbers; comments and docstrings do not count."""
-    return code_digest([ROOT / "lib" / f"{name}.py" for name in (*MODULES, f"backbones/{backbone}")])
+    chosen = chosen_modules(settings.backbone, settings.alignment)
+    return code_digest([ROOT / "lib" / f"{name}.py" for name in (*MODULES, *chosen)])
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,30 @@ class Inputs:
         return torch.from_numpy(np.concatenate([self.text.users, self.text.items])) if self.text else None
 
 
+def _key(settings: RunSettings, inputs: Inputs) -> str:
+    return digest(settings.digest, inputs.digests, code_behind(settings))
+
+
+def _copied(path: Path, settings: RunSettings, inputs: Inputs, runs: Path) -> bool:
+    """Whether base@contrastive could be copied from base, whose backbone settings may be the same."""
+    twin = settings.model_copy(update={"alignment": settings.kind})
+    source = runs / twin.folder
+    if twin == settings or _key_of(source) != _key(twin, inputs):
+        return False
+    for name in ("metrics.json", "per_user.parquet", "embeddings.safetensors", "history.csv"):
+        with atomic_path(path / name) as temporary:
+            shutil.copyfile(source / name, temporary)
+    _write_settings(path, settings)
+    manifest = json.loads((source / "manifest.json").read_text())
+    own = {"settings": settings.model_dump(mode="json"), "key": _key(settings, inputs)}
+    write_json(path / "manifest.json", {**manifest, **own, "copied_from": twin.folder.as_posix()})
+    return True
+
+
+def _write_settings(path: Path, settings: RunSettings) -> None:
+    write_text(path / "params.yaml", yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False))
+
+
 def _key_of(path: Path) -> str | None:
     with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
         return json.loads((path / "manifest.json").read_text())["key"]
@@ -150,7 +176,7 @@ def _key_of(path: Path) -> str | None:
 def _train(path: Path, settings: RunSettings, inputs: Inputs, key: str, device: str) -> None:
     start = time.perf_counter()
     (path / "manifest.json").unlink(missing_ok=True)  # unfinished from here on
-    write_text(path / "params.yaml", yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False))
+    _write_settings(path, settings)
     for leftover in path.glob(".*.safetensors"):  # of a process that was killed while writing
         leftover.unlink()
     model = training.build(settings, inputs.data, inputs.text_tensor(), device)

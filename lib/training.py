@@ -27,7 +27,7 @@ from lib.progress import Progress
 class Recommender(nn.Module):
     """A backbone and an alignment, neither of which knows the other."""
 
-    def __init__(self, backbone: backbones.GraphBackbone, alignment: alignments.Base):
+    def __init__(self, backbone: backbones.GraphBackbone, alignment: alignments.Alignment):
         super().__init__()
         self.backbone, self.alignment = backbone, alignment
 
@@ -42,7 +42,7 @@ class Recommender(nn.Module):
     @torch.no_grad()
     def final(self) -> Tensor:
         """Vectors for scoring [n_users + n_items, D]: whole graph, no mask, nothing random."""
-        return self.backbone(self.backbone.ego)
+        return self.backbone(self.alignment.inputs(self.backbone.ego))
 
 
 def build(settings: RunSettings, data: Interactions, text: Tensor | None, device="cpu", engine=None) -> Recommender:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib import notebook
-from lib.experiments import experiments, reads_text
+from lib.experiments import chosen_modules, experiments, reads_text
 from lib.files import ROOT, UserError, read_yaml, unknown
 
 # ---------------------------------------------------------------- what a step reads besides the lib it imports
@@ -41,7 +41,8 @@ def encoder_files(encoder: str) -> list[str]:
 def cell_files(dataset: str, backbone: str, alignment: str, encoder: str) -> list[str]:
     """What decides one training run besides its parameters; text plays no part in base."""
     text = [f"figures/{dataset}/text_vectors.csv", *encoder_files(encoder)] if reads_text(alignment) else []
-    return [*dataset_files(dataset), "params/protocol.yaml", f"lib/backbones/{backbone}.py", *text]
+    modules = [f"lib/{name}.py" for name in chosen_modules(backbone, alignment)]
+    return [*dataset_files(dataset), "params/protocol.yaml", *modules, *text]
 
 
 # ---------------------------------------------------------------- what would run

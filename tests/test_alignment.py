@@ -86,7 +86,7 @@ def test_first_step_values():
 
 def test_perceptron_has_the_specs_shape():
     """1536 -> 784 -> 32 has 1,230,128 parameters (spec rlmrec 3.1)."""
-    net = alignment._perceptron(1536, 32, torch.Generator())
+    net = alignment.perceptron(1536, 32, torch.Generator())
     assert sum(parameter.numel() for parameter in net.parameters()) == 1_230_128
 
 

@@ -11,7 +11,7 @@ from lib.files import ROOT
 ORDER = [
     "__init__", "files", "code", "progress", "experiments",
     "datasets", "profiles", "text",
-    "graph", "losses", "backbones", "alignment", "params",
+    "graph", "dense", "losses", "backbones", "alignment", "params",
     "ranking", "training", "statistics", "semantics",
     "plots", "tables", "provenance", "runs",
     "kernel", "notebook", "workflow", "doctor", "cli", "__main__",

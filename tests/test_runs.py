@@ -46,6 +46,18 @@ def ensure(place, alignment="base", seed=1):
     return runs.ensure(settings, place / "runs", "cpu", place / "params", place / "data")
 
 
+def test_matched_base_is_copied_from_base_where_their_settings_are_the_same(place):
+    trained = ensure(place, "base@contrastive")  # no base yet
+    assert "copied_from" not in trained.manifest
+    (trained.path / "manifest.json").unlink()
+    base, copied = ensure(place), ensure(place, "base@contrastive")
+    assert copied.manifest["copied_from"] == base.settings.folder.as_posix()
+    assert copied.settings.alignment == copied.manifest["settings"]["alignment"] == "base@contrastive"
+    assert copied.metrics == trained.metrics
+    assert copied.per_user.equals(trained.per_user)
+    assert ensure(place, "base@contrastive").manifest == copied.manifest  # and then it is there
+
+
 @pytest.mark.parametrize("alignment", ["base", "contrastive"])
 def test_folder_holds_what_the_contract_says(place, alignment):
     run = ensure(place, alignment)

@@ -82,8 +82,8 @@ class Backbone(GraphBackbone):
         matched = (users[batch.users] * items[batch.positives]).sum(1).mean()
         unique, counts = batch.users.unique(return_counts=True)
         some_users, some_items = users[unique], items[batch.positives.unique()]
-        partition = log_partition(some_users, items) @ counts.to(items.dtype) / len(batch.users)
-        uniformity = log_partition(some_users, users).mean() + log_partition(some_items, items).mean()
+        partition = log_partition(some_users, items, counts / len(batch.users))
+        uniformity = sum(log_partition(x, y, _mean(x)) for x, y in ((some_users, users), (some_items, items)))
         return {"reconstruction": partition - matched, "ssl": self.settings.ssl_weight * uniformity}
 
     def seed_scores(self, generator):
@@ -108,6 +108,11 @@ class Backbone(GraphBackbone):
         rows, columns = graph.rows[left], graph.columns[left]
         ends = torch.cat([one, other, every, rows]), torch.cat([other, one, every, columns])
         return graph.with_entries(rows, columns), graph.with_entries(*ends)
+
+
+def _mean(x):
+    """Weights with which a sum over rows is their mean."""
+    return x.new_full((len(x),), 1 / len(x))
 
 
 def mask_around(graph, seeds, depth):
