@@ -15,6 +15,7 @@ that the two fit together, every rule has
   of a failure.
 """
 
+import json
 import logging
 import re
 import shlex
@@ -27,7 +28,7 @@ from snakemake.exceptions import WorkflowError
 
 from lib.experiments import experiments
 from lib.code import sources
-from lib.workflow import cell_files, dataset_files, encoder_files, fetched
+from lib.workflow import cell_files, dataset_files, encoder_files, fetched, study_files
 
 # the notebooks say what happens; these two lines would stand between any two of theirs
 logging.getLogger("snakemake.logging").addFilter(lambda record: not re.match("Select jobs|Execute ", record.getMessage()))
@@ -36,7 +37,6 @@ GRIDS = experiments("params")
 LOCK = FileLock(".snakemake/running")
 GPU = int(shutil.which("nvidia-smi") is not None)
 
-TABLES = ["data_card", "profiles", "text_vectors", "ranking", "overlap"]
 CELL = "runs/{dataset}/{encoder}/{backbone}/{alignment}/seed{seed}"
 
 
@@ -73,20 +73,34 @@ def values(*names):
     return options
 
 
+def settings(wildcards, study):
+    """The parameters of a study: what the grid says, then what its own entry says."""
+    chosen = {name: getattr(grid(wildcards), name) for name in ("encoder", "scale")} | grid(wildcards).studies[study]
+    words = [word for name, value in chosen.items() for word in ("-p", name, value if isinstance(value, str) else json.dumps(value))]
+    return shlex.join(["-p", "dataset", wildcards.dataset, *words])
+
+
 def metrics(wildcards, **chosen):
     """What the runs of the grid, or of some backbones and seeds, came to."""
     return [f"{folder}/metrics.json" for folder in grid(wildcards).folders(wildcards.dataset, **chosen)]
 
 
+def study(notebook):
+    """What a study's notebook saves under its own name: the record that lies beside a figure or a table."""
+    return f"figures/{{dataset}}/{notebook.partition('_')[2]}.json"
+
+
 def everything(dataset):
     """All results and stamps of a dataset: Snakemake misses an absent file only when a target names it."""
-    backbones = GRIDS[dataset].backbones
-    notebooks = ["01_data", "02_profiles", "03_text_vectors", *(f"05_semantics_{name}" for name in backbones), "06_tables"]
-    return (
-        [own(notebook).format(dataset=dataset) for notebook in notebooks]
-        + [f"figures/{dataset}/{table}.csv" for table in TABLES]
-        + [f"figures/{dataset}/semantics_{name}.png" for name in backbones]
-        + expand("{folder}/{file}", folder=GRIDS[dataset].folders(dataset), file=["metrics.json", "notebook.done"])
+    grid = GRIDS[dataset]
+    results = {"01_data": "data_card.csv", "06_tables": "ranking.csv"}
+    if grid.encoder != "none":
+        results |= {"02_profiles": "profiles.csv", "03_text_vectors": "text_vectors.csv"}
+        results |= {f"05_semantics_{name}": f"semantics_{name}.png" for name in grid.backbones}
+    files = [own(notebook) for notebook in (*results, *grid.studies)] + [study(notebook) for notebook in grid.studies]
+    files += [f"figures/{{dataset}}/{result}" for result in results.values()] + ["runs/{dataset}/index.done"]
+    return expand(files, dataset=dataset) + expand(
+        "{folder}/{file}", folder=grid.folders(dataset), file=["metrics.json", "notebook.done"]
     )
 
 
@@ -229,15 +243,47 @@ rule tables:
     input:
         "params/experiments.yaml",
         code=code("06_tables"),
-        data=lambda wildcards: [
-            *metrics(wildcards),
-            *(f"figures/{wildcards.dataset}/semantics_{name}.png" for name in grid(wildcards).backbones),
-            *sorted(glob("params/published/*.csv")),
-        ],
+        data=lambda wildcards: [*metrics(wildcards), *sorted(glob("params/published/*.csv"))],
     output:
-        results=[update("figures/{dataset}/ranking.csv"), update("figures/{dataset}/overlap.csv")],
+        results=update("figures/{dataset}/ranking.csv"),
         done=own("06_tables"),
     params:
         values=values("dataset", "encoder", "scale"),
     shell:
-        run("06_tables", own("06_tables"), "figures/INDEX.md")
+        run("06_tables", own("06_tables"))
+
+
+for name in sorted({name for grid in GRIDS.values() for name in grid.studies}):
+
+    rule:
+        name:
+            name.partition("_")[2]
+        input:
+            "params/experiments.yaml",
+            code=code(name),
+            data=lambda wildcards, name=name: [
+                *metrics(wildcards),
+                *study_files(wildcards.dataset, grid(wildcards), name),
+                *sorted(glob("params/published/*.csv")),
+            ],
+        output:
+            results=update(study(name)),
+            done=own(name),
+        params:
+            values=lambda wildcards, name=name: settings(wildcards, name),
+        resources:
+            gpu=GPU,
+            mem_mb=4000,
+        shell:
+            run(name, own(name))
+
+
+rule index:
+    input:
+        lambda wildcards: [
+            own(name).format(dataset=wildcards.dataset) for name in ("06_tables", *grid(wildcards).studies)
+        ],
+    output:
+        touch("runs/{dataset}/index.done"),
+    shell:
+        shlex.quote(sys.executable) + " -m lib index"

@@ -3,12 +3,13 @@
 Reading order is the data flow; a module imports only from those above it (tests/test_layers.py):
 
     files  code  progress  experiments
-    datasets  profiles  text          what goes in
+    datasets  profiles  text  variants    what goes in
     graph  dense  losses  backbones  alignment    the models
     params                            which model, with which settings
     ranking  training                 fit and score
-    statistics  semantics             how sure we are, what the vectors mean
+    statistics  semantics  cases      how sure we are, what the vectors mean
     plots  tables  provenance         what comes out
+    seeds  studies  groups  costs     which differences hold, for whom, at what cost
     runs                              one folder per training run
     kernel  notebook  workflow  doctor  cli    how it is driven
 """

@@ -61,6 +61,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
     add("-p", dest="values", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="notebook parameter")
 
     command(plan)("target", nargs="?", default="paper", help="paper, or a dataset of params/experiments.yaml")
+    command(index)
     command(why)("file", type=Path, help="a figure or table below figures/")
     return parser, commands.choices
 
@@ -151,6 +152,13 @@ def plan(target: str) -> None:
     from lib import workflow
 
     print(workflow.summary(workflow.plan(target), os.cpu_count()))
+
+
+def index() -> None:
+    """Write figures/INDEX.md anew: every figure and table with its claim, its command and what came out."""
+    from lib import provenance
+
+    print(f"written: {provenance.index(ROOT / 'figures').relative_to(ROOT)}")
 
 
 def why(file: Path) -> None:

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from lib.files import ROOT, UserError, read_yaml, unknown, validated
 
@@ -11,7 +13,8 @@ from lib.files import ROOT, UserError, read_yaml, unknown, validated
 class Experiment(BaseModel):
     """The grid of one dataset; every combination of backbone, alignment and seed is a cell.
 
-    An alignment may be written `base@contrastive`: base with the backbone settings of contrastive.
+    An alignment may be written `base@contrastive`: base with the backbone settings of contrastive. Encoder `none` is
+    for data without texts, whose grid has base models only.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -21,6 +24,13 @@ class Experiment(BaseModel):
     backbones: list[str] = Field(min_length=1)
     alignments: list[str] = Field(min_length=1)
     seeds: list[int] = Field(min_length=1)
+    studies: dict[str, dict] = Field({}, description="notebooks that read the grid or train more, and their parameters")
+
+    @model_validator(mode="after")
+    def _texts(self):
+        if self.encoder == "none" and any(map(reads_text, self.alignments)):
+            raise PydanticCustomError("texts", "without an encoder the alignments must be base")
+        return self
 
     def folders(self, dataset: str, backbones=None, seeds=None) -> list[str]:
         """Run folders of the cells; text plays no part in `base`, so its encoder is `none`."""
@@ -35,8 +45,16 @@ class Experiment(BaseModel):
 
 def parts(alignment: str) -> tuple[str, str]:
     """'base@contrastive' as its alignment and whose backbone settings it takes; a plain name takes its own."""
-    own, _, settings_of = alignment.partition("@")
+    own, _, settings_of = alignment.partition("+")[0].partition("@")
     return own, settings_of or own
+
+
+def changes(alignment: str) -> dict:
+    """'contrastive+weight=0.1,layers=2' as the settings that differ from the yaml's; raises UserError."""
+    pairs = [pair.partition("=") for pair in alignment.partition("+")[2].split(",") if pair]
+    if broken := [key + mark + value for key, mark, value in pairs if not (key and mark and value)]:
+        raise UserError(f"{alignment}: write changed settings as key=value, not '{broken[0]}'")
+    return {key: yaml.safe_load(value) for key, _, value in pairs}
 
 
 def reads_text(alignment: str) -> bool:

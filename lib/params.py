@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lib import alignment as alignments
-from lib import backbones
-from lib.experiments import encoder_folder, experiments, parts, reads_text
+from lib import backbones, variants
+from lib.experiments import changes, encoder_folder, experiments, parts, reads_text
 from lib.files import ROOT, UserError, digest, read_yaml, unknown, validated
 
 SCALES = ("tiny", "quick", "paper")
@@ -47,6 +47,7 @@ class RunSettings(BaseModel):
     protocol: Protocol
     backbone_settings: dict
     alignment_settings: dict
+    initial: "RunSettings | None" = Field(None, description="the run whose ego table training starts from")
 
     @property
     def kind(self) -> str:
@@ -62,7 +63,7 @@ class RunSettings(BaseModel):
     @property
     def digest(self) -> str:
         """Content hash of all settings."""
-        return digest(self.model_dump(mode="json"))
+        return digest(self.model_dump(mode="json", exclude_none=True))
 
 
 def protocol(scale: str, params: Path = ROOT / "params") -> Protocol:
@@ -87,30 +88,37 @@ def resolve(
     """The settings of one run; `blocks` by alignment replace those of params/<dataset>/<backbone>.yaml.
 
     The published base and aligned rows differ in backbone settings too; `base@contrastive` is base with the backbone
-    settings of contrastive, so that a comparison of the two is one of alignment alone (spec rlmrec 6).
+    settings of contrastive, so that a comparison of the two is one of alignment alone (spec rlmrec 6). Behind a '+'
+    stand changed settings, `contrastive+weight=0.1`, and `initial=contrastive`, which starts from the ego table of that
+    cell trained on the dataset's early period. Datasets and encoders may name a variant likewise (lib.variants).
     Raises UserError for an unknown name, a misspelt key or a wrong type.
     """
     kind, settings_of = parts(alignment)
     for name in (kind, settings_of):
         alignments.get(name)
     backbones.get(backbone)  # misspelt names, before a file is missed
-    path = cell_file(dataset, backbone, params)
-    alignment = kind if kind == settings_of else alignment
-    chosen = {"dataset": dataset, "backbone": backbone, "alignment": alignment, "seed": seed, "scale": scale}
+    path, changed = cell_file(variants.name(dataset), backbone, params), changes(alignment)
+    label = alignment.replace(f"{kind}@{kind}", kind)
+    chosen = {"dataset": dataset, "backbone": backbone, "alignment": label, "seed": seed, "scale": scale}
     chosen["encoder"] = encoder if reads_text(alignment) else "none"
-    chosen["protocol"] = protocol(scale, params)
-    own = _block(path, blocks, backbone, kind)
+    if initial := changed.pop("initial", None):
+        earlier = f"{variants.name(dataset)}+early"
+        chosen["initial"] = resolve(earlier, backbone, initial, seed, scale, encoder, blocks, params)
+    own = _block(path, blocks, backbone, kind, changed)
     chosen["alignment_settings"] = own["alignment_settings"]
-    other = own if kind == settings_of else _block(path, blocks, backbone, settings_of)
+    other = own if kind == settings_of else _block(path, blocks, backbone, settings_of, changed)
     chosen["backbone_settings"] = other["backbone_settings"]
-    return validated(RunSettings, chosen, f"{dataset} {backbone} {alignment}")
+    protocol_changes = {key: changed[key] for key in changed if key in Protocol.model_fields}
+    chosen["protocol"] = protocol(scale, params).model_dump() | protocol_changes
+    return validated(RunSettings, chosen, f"{dataset} {backbone} {label}")
 
 
-def _block(path: Path, blocks: dict | None, backbone: str, name: str) -> dict:
-    """The checked settings of one alignment's block, given or from the yaml file `path`."""
+def _block(path: Path, blocks: dict | None, backbone: str, name: str, changed: dict) -> dict:
+    """The checked settings of one alignment's block, given or from the yaml file `path`, with some changed."""
     block = (blocks or {}).get(name) or read_yaml(path).get(name)
     if block is None:
         raise UserError(f"{path} has no block '{name}': add its hyper-parameters")
+    block = block | {key: value for key, value in changed.items() if key not in Protocol.model_fields}
     return split_block(block, backbones.get(backbone).Settings, alignments.get(name).Settings, f"{path} ({name})")
 
 

@@ -17,6 +17,7 @@ from lib.semantics import Dashboard, chance_overlap
 
 # Okabe and Ito's palette, which the common kinds of colour blindness keep apart; blue, orange, green as in the report
 ALIGNMENTS = {"base": "#0072B2", "contrastive": "#D55E00", "generative": "#009E73"}
+COMPARED = {**ALIGNMENTS, "kar": "#CC79A7"}
 # dark tones of Paul Tol's muted palette, readable as text
 BACKBONES = {
     "gccf": "#332288",
@@ -96,7 +97,7 @@ def _ordered(names, palette: dict) -> list[str]:
 
 
 def _colour(name: str) -> str:
-    return ALIGNMENTS.get(name, GREY)
+    return COMPARED.get(name, GREY)
 
 
 # Dashboard of one dataset and backbone (the report's figure 2)
@@ -335,4 +336,331 @@ def profile_lengths(profiles: pd.DataFrame) -> Figure:
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.legend()
+    return figure
+
+
+# Analysis of the grid: seeds, sparsity groups, references, cost
+
+
+@_figure_function
+def differences(tests: pd.DataFrame, seeds: pd.DataFrame, metric: str = "recall@20") -> Figure:
+    """Aligned minus base by backbone: intervals over users and, with several seeds, a ring for each and base's sd.
+
+    tests: columns backbone, alignment, against, difference, ci_low, ci_high, base_sd (NaN with one seed); seeds: the
+    first three, seed and difference. The left panel is against base, the right one against base with the same settings.
+    """
+    kinds = [("base", tests["against"] == "base"), ("base with the same settings", tests["against"] != "base")]
+    kinds = [(name, chosen) for name, chosen in kinds if chosen.any()]
+    backbones = _ordered(tests["backbone"], BACKBONES)
+    figure, panels = _panels(len(kinds), height=0.34 * len(backbones) + 0.8, columns=2)
+    figure.set_figwidth(PAGE)
+    if seeds["seed"].nunique() < 2:  # a single ring would repeat the dot
+        seeds = seeds[:0]
+    for axes, (name, chosen) in zip(panels, kinds, strict=True):
+        _differences(axes, tests[chosen], seeds[(seeds["against"] == "base") == (name == "base")], backbones)
+        axes.set(title=f"against {name}", xlabel=f"difference in test {metric}, 95% CI over users")
+    panels[0].set_yticks(range(len(backbones)), backbones, weight="bold")
+    for tick, backbone in zip(panels[0].get_yticklabels(), backbones, strict=True):
+        tick.set_color(BACKBONES.get(backbone, "black"))
+    panels[0].invert_yaxis()
+    _legend_below(figure, panels)
+    return figure
+
+
+def _differences(axes, tests: pd.DataFrame, seeds: pd.DataFrame, backbones: list[str]) -> None:
+    alignments = _ordered(tests["alignment"], ALIGNMENTS)
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    for shift, alignment in enumerate(alignments):
+        rows, points = (frame[frame["alignment"] == alignment] for frame in (tests, seeds))
+        offset, colour = (shift - (len(alignments) - 1) / 2) * 0.36, _colour(alignment)
+        place = np.array([backbones.index(name) for name in rows["backbone"]]) + offset
+        spread, known = rows["base_sd"].to_numpy(), rows["base_sd"].notna().to_numpy()
+        if known.any():
+            bars = (place[known], 2 * spread[known], 0.32, -spread[known])
+            axes.barh(*bars, color="#DDDDDD", label="± one sd of base over seeds", zorder=0)
+        whiskers = [rows["difference"] - rows["ci_low"], rows["ci_high"] - rows["difference"]]
+        style = {"fmt": "o", "markersize": 3.5, "elinewidth": 1.2, "capsize": 2}
+        axes.errorbar(rows["difference"], place, xerr=whiskers, color=colour, label=alignment, **style)
+        height = [backbones.index(name) + offset + 0.14 for name in points["backbone"]]
+        rings = {"color": colour, "fillstyle": "none", "markersize": 2.5, "linestyle": "none"}
+        axes.plot(points["difference"], height, marker="o", label="one seed" if len(points) else None, **rings)
+    axes.tick_params(axis="y", length=0)
+
+
+@_figure_function
+def by_group(table: pd.DataFrame, side: str, label: str) -> Figure:
+    """A value with its 95% interval by sparsity group, sparsest first, one panel per backbone, a line per alignment.
+
+    table: columns backbone, alignment, group (in the order to be drawn), value, ci_low, ci_high; side: user or item;
+    label: what the value is.
+    """
+    backbones, groups = _ordered(table["backbone"], BACKBONES), list(dict.fromkeys(table["group"]))
+    alignments = _ordered(table["alignment"], ALIGNMENTS)
+    figure, panels = _panels(len(backbones), height=1.7)
+    places = [name.replace("-", "\N{EN DASH}") for name in groups]
+    for axes, backbone in zip(panels, backbones, strict=True):
+        if table["ci_low"].min() < 0:
+            axes.axhline(0, color=GREY, linewidth=0.8)
+        for shift, alignment in enumerate(alignments):
+            chosen = (table["backbone"] == backbone) & (table["alignment"] == alignment)
+            rows = table[chosen].set_index("group").reindex(groups)
+            place = np.arange(len(groups)) + (shift - (len(alignments) - 1) / 2) * 0.16
+            whiskers = [rows["value"] - rows["ci_low"], rows["ci_high"] - rows["value"]]
+            style = {"marker": "o", "markersize": 3, "linewidth": 0.8, "elinewidth": 1, "capsize": 1.5}
+            axes.errorbar(place, rows["value"], whiskers, color=_colour(alignment), label=alignment, **style)
+        axes.set_xticks(range(len(groups)), places)
+        axes.set_title(backbone, color=BACKBONES.get(backbone, "black"), weight="bold")
+        axes.grid(axis="y", linewidth=0.4, color="#DDDDDD")
+    for axes in panels[-3:]:
+        axes.set_xlabel(f"train interactions of the {side}")
+    for axes in panels[::3]:
+        axes.set_ylabel(label)
+    _legend_below(figure, panels)
+    return figure
+
+
+@_figure_function
+def references(table: pd.DataFrame, metrics=("recall@20", "ndcg@20")) -> Figure:
+    """Rankings without training beside trained models: one bar per model with its interval, the paper's as a cross.
+
+    table: columns model (in the order to be drawn), metric, mean, ci_low, ci_high, published (NaN where there is none).
+    """
+    names = list(dict.fromkeys(table["model"]))
+    figure, panels = _panels(len(metrics), height=0.2 * len(names) + 0.7, columns=2)
+    for axes, metric in zip(panels, metrics, strict=True):
+        rows, place = table[table["metric"] == metric].set_index("model").reindex(names), np.arange(len(names))
+        whiskers = [rows["mean"] - rows["ci_low"], rows["ci_high"] - rows["mean"]]
+        colours = [ALIGNMENTS["base"] if name.split()[0] in BACKBONES else GREY for name in names]
+        axes.barh(place, rows["mean"], 0.7, color=colours)
+        axes.errorbar(rows["mean"], place, xerr=whiskers, fmt="none", ecolor="black", elinewidth=0.8, capsize=1.5)
+        if rows["published"].notna().any():
+            axes.plot(rows["published"], place, "x", color="black", markersize=5, label="the paper")
+        axes.set(title=f"test {metric}, 95% CI over users", yticks=place, yticklabels=names)
+        axes.tick_params(axis="y", length=0)
+    panels[0].invert_yaxis()
+    if panels[0].get_legend_handles_labels()[0]:
+        _legend_below(figure, panels)
+    return figure
+
+
+MARKERS = dict(zip(BACKBONES, "os^vDP", strict=True))
+
+
+@_figure_function
+def time_and_quality(costs: pd.DataFrame, metric: str = "recall@20") -> Figure:
+    """Training time against quality, one mark per cell: colour by alignment, shape by backbone.
+
+    costs: columns backbone, alignment, seconds_per_epoch, seconds and `metric`, averaged over seeds.
+    """
+    figure, panels = _panels(2, height=2.6)
+    for axes, (column, label) in zip(
+        panels, (("seconds_per_epoch", "seconds per epoch"), ("seconds", "seconds of training")), strict=True
+    ):
+        for alignment in _ordered(costs["alignment"], ALIGNMENTS):
+            axes.plot([], [], "o", color=_colour(alignment), label=alignment)
+        for backbone in _ordered(costs["backbone"], BACKBONES):
+            marker, rows = MARKERS.get(backbone, "*"), costs[costs["backbone"] == backbone]
+            axes.plot([], [], marker, color="black", fillstyle="none", label=backbone)
+            base = rows.loc[rows["alignment"] == "base", [column, metric]]
+            for row in rows.to_dict("records"):
+                ends = [*base[column], row[column]], [*base[metric], row[metric]]
+                axes.plot(*ends, color="#BBBBBB", linewidth=0.6, zorder=1)  # from base to its variant
+                axes.plot(row[column], row[metric], marker, color=_colour(row["alignment"]))
+        axes.set(xscale="log", xlabel=label)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.grid(linewidth=0.4, color="#DDDDDD")
+    panels[0].set_ylabel(f"test {metric}")
+    _legend_below(figure, panels)
+    return figure
+
+
+# The report's table beside ours, and the case studies
+
+
+@_figure_function
+def overlap_gains(table: pd.DataFrame, report: pd.DataFrame) -> Figure:
+    """Gain in overlap over base by backbone, one panel per alignment: the report's beside ours with 95% intervals.
+
+    table: columns backbone, alignment, vectors, items, neighbours, gain_pct, gain_low, gain_high, one mark per setting;
+    report: columns dataset, backbone, alignment, gain_pct. The axis is logarithmic in the ratio to base.
+    """
+    backbones = _ordered(set(table["backbone"]), BACKBONES)
+    names = [name for name in _ordered(table["alignment"], ALIGNMENTS) if name != "base"]
+    figure, panels = _panels(len(names), height=0.5 * len(backbones) + 0.8, columns=2)
+    figure.set_figwidth(PAGE)
+    settings = table[["vectors", "items", "neighbours"]].drop_duplicates().itertuples(index=False)
+    settings = dict(zip(settings, ("o", "s", "^", "v"), strict=False))
+    for axes, name in zip(panels, names, strict=True):
+        _report_marks(axes, report[report["alignment"] == name], backbones)
+        for place, ((vectors, items, k), marker) in enumerate(settings.items(), 1):
+            chosen = (table["vectors"] == vectors) & (table["items"] == items) & (table["neighbours"] == k)
+            rows = table[chosen & (table["alignment"] == name)].set_index("backbone").reindex(backbones)
+            ratios = 1 + rows[["gain_low", "gain_pct", "gain_high"]].to_numpy().T / 100
+            label = f"ours, {vectors}, {'all' if items == 'all' else 'first 3,000'} items, K = {k}"
+            height = np.arange(len(backbones)) - 0.3 + 0.6 * place / len(settings)
+            axes.hlines(height, ratios[0], ratios[2], color=_colour(name), linewidth=1.2)
+            axes.plot(ratios[1], height, marker, color="black", markerfacecolor=_colour(name))
+            axes.plot([], [], marker, color="black", markerfacecolor=GREY, label=label)
+        axes.set_title(name, color=_colour(name), weight="bold")
+        _ratio_axis(axes)
+        axes.set_xlabel("gain in overlap over base (95% CI)")
+    panels[0].set_yticks(range(len(backbones)), backbones, weight="bold")
+    for tick, backbone in zip(panels[0].get_yticklabels(), backbones, strict=True):
+        tick.set_color(BACKBONES.get(backbone, "black"))
+    panels[0].invert_yaxis()
+    handles, labels = panels[0].get_legend_handles_labels()
+    columns = len(labels) if len(labels) <= 4 else -(-len(labels) // 2)
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+    return figure
+
+
+def _report_marks(axes, report: pd.DataFrame, backbones: list[str]) -> None:
+    """Open marks at the report's gains, on the upper line of each backbone."""
+    for (dataset, rows), marker in zip(report.groupby("dataset"), "DPX*", strict=False):
+        rows = rows.set_index("backbone").reindex(backbones)
+        style = {"markerfacecolor": "white", "markersize": 5, "label": f"the report, {dataset}"}
+        axes.plot(1 + rows["gain_pct"] / 100, np.arange(len(backbones)) - 0.3, marker, color=GREY, **style)
+
+
+def _ratio_axis(axes) -> None:
+    """A logarithmic axis of ratios, labelled with gains in percent."""
+    axes.set_xscale("log")
+    axes.axvline(1, color=GREY, linewidth=0.8, zorder=0)
+    low, high = axes.get_xlim()
+    fine, middle, coarse = (0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2), (0.5, 0.75, 1, 1.5, 2, 3), 2.0 ** np.arange(-4, 10)
+    ticks = np.array(fine if high < 2.7 * low else middle if high < 5 * low else coarse)
+    ticks = ticks[(ticks >= low) & (ticks <= high)]
+    axes.set_xticks(ticks, [_signed(f"{100 * tick - 100:+.0f}%") if tick != 1 else "0" for tick in ticks])
+    axes.minorticks_off()
+    axes.grid(axis="x", linewidth=0.4, color="#DDDDDD")
+    axes.tick_params(axis="y", length=0)
+
+
+@_figure_function
+def overlap_changes(overlaps: pd.DataFrame, n: int = 3) -> Figure:
+    """Change of every item's overlap with the text from base, items in order of change; the n largest rises are ringed.
+
+    overlaps: one row per item, columns base and alignments (`semantics.item_overlap`).
+    """
+    figure, (axes,) = _panels(1, height=2.4)
+    figure.set_figwidth(0.6 * PAGE)
+    axes.axhline(0, color=GREY, linewidth=0.8)
+    share = (np.arange(len(overlaps)) + 0.5) / len(overlaps)
+    for label in _ordered(overlaps.columns.drop("base"), ALIGNMENTS):
+        change = np.sort(overlaps[label] - overlaps["base"])
+        text = f"{label}: {(change > 0).mean():.0%} rise, {(change < 0).mean():.0%} fall, mean {change.mean():+.4f}"
+        axes.plot(share, change, color=_colour(label), label=_signed(text))
+        axes.plot(share[-n:], change[-n:], "o", color=_colour(label), fillstyle="none", markersize=5)
+    axes.set(xlabel="items in order of change", ylabel="overlap with text, change from base")
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.grid(axis="y", linewidth=0.4, color="#DDDDDD")
+    axes.legend(loc="upper left")
+    return figure
+
+
+@_figure_function
+def distant_pairs(positions: pd.DataFrame, summary: pd.DataFrame, far_cosine: dict[str, float]) -> Figure:
+    """Users far apart in the graph but close in text: their cosine, and how many far users are nearer to each other.
+
+    positions, summary, far_cosine: as of `cases.positions`, `pair_summary` and `mean_far_cosine`. Dots are pairs, the
+    star is the pair closest in text, the bar a mean with its 95% interval; the dotted lines stand for all far pairs.
+    """
+    spaces = _ordered(positions["space"], ALIGNMENTS)
+    figure, panels = _panels(2, height=2.4, sharey=False)
+    labels = {"cosine": "cosine of the two users", "nearer": "share of far users nearer"}
+    for axes, (measure, label) in zip(panels, labels.items(), strict=True):
+        rows = summary[summary["measure"] == measure].set_index("space")
+        for place, space in enumerate(spaces):
+            values = positions.loc[positions["space"] == space, measure].to_numpy()
+            shift = np.random.default_rng(0).uniform(-0.25, 0.25, len(values))  # the same pair at the same shift
+            axes.plot(place + shift, values, ".", color=_colour(space), alpha=0.35, markersize=4, markeredgewidth=0)
+            axes.plot(place + shift[:1], values[:1], "*", color="black", markersize=7, label="the pair shown")
+            mean, low, high = rows.loc[space, ["mean", "ci_low", "ci_high"]].astype(float)
+            error = [[mean - low], [high - mean]]
+            style = {"fmt": "D", "markersize": 4, "elinewidth": 2, "capsize": 4}
+            axes.errorbar(place, mean, error, color="black", label="mean and 95% CI", **style)
+            level = far_cosine[space] if measure == "cosine" else 0.5
+            axes.plot([place - 0.4, place + 0.4], [level] * 2, ":", color=GREY, label="all far pairs")
+        axes.set_xticks(range(len(spaces)), spaces)
+        axes.set_ylabel(label)
+        axes.grid(axis="y", linewidth=0.4, color="#DDDDDD")
+    panels[1].set_ylim(0, 1)
+    _legend_below(figure, panels)
+    return figure
+
+
+# Studies
+
+
+@_figure_function
+def study_lines(table: pd.DataFrame, x: str, metric: str = "recall@20", gains: pd.DataFrame | None = None) -> Figure:
+    """A test metric against a study's condition `x`, one line per alignment, with 95% intervals over users.
+
+    table: x, alignment, metric, mean, ci_low, ci_high; gains adds a panel of the paired differences to base: x,
+    alignment, metric, difference, ci_low, ci_high. Values that are no numbers stand in their order.
+    """
+    figure, panels = _panels(1 if gains is None else 2, height=2.4, sharey=False)
+    _lines(panels[0], table[table["metric"] == metric].rename(columns={"mean": "value"}), x)
+    panels[0].set(title=f"test {metric}, 95% CI over users", xlabel=x)
+    if gains is not None:
+        _lines(panels[1], gains[gains["metric"] == metric].rename(columns={"difference": "value"}), x)
+        panels[1].axhline(0, color=GREY, linewidth=0.8, linestyle=":")
+        panels[1].set(title="difference to base, users paired", xlabel=x)
+    _legend_below(figure, panels)
+    return figure
+
+
+@_figure_function
+def study_gains(gains: pd.DataFrame, x: str, metrics=("recall@20", "ndcg@20"), against: str = "base") -> Figure:
+    """Paired differences by the condition `x`, one panel per metric, with 95% intervals over users.
+
+    gains: x, alignment, metric, difference, ci_low, ci_high.
+    """
+    figure, panels = _panels(len(metrics), height=2.6, sharey=False)
+    for axes, metric in zip(panels, metrics, strict=True):
+        _lines(axes, gains[gains["metric"] == metric].rename(columns={"difference": "value"}), x)
+        axes.axhline(0, color=GREY, linewidth=0.8, linestyle=":")
+        axes.tick_params(axis="x", rotation=30)
+        axes.set_title(f"test {metric}, difference to {against}")
+    _legend_below(figure, panels)
+    return figure
+
+
+def _lines(axes, table: pd.DataFrame, x: str) -> None:
+    numeric = pd.api.types.is_numeric_dtype(table[x])
+    values = sorted(table[x].unique()) if numeric else list(table[x].unique())
+    places = dict(zip(values, values if numeric else range(len(values)), strict=True))
+    alignments = _ordered(table["alignment"], ALIGNMENTS)
+    for index, alignment in enumerate(alignments):
+        shift = 0 if numeric else 0.15 * (index - (len(alignments) - 1) / 2)  # names share a place
+        rows = table[table["alignment"] == alignment]
+        rows = rows.assign(place=rows[x].map(places).astype(float) + shift).sort_values("place")
+        whiskers = [rows["value"] - rows["ci_low"], rows["ci_high"] - rows["value"]]
+        style = {"marker": "o", "markersize": 3, "capsize": 2, "elinewidth": 0.8}
+        colour, line = _colour(alignment), "-" if numeric else "none"
+        axes.errorbar(rows["place"], rows["value"], whiskers, color=colour, label=alignment, linestyle=line, **style)
+    if not numeric:
+        axes.set_xticks(range(len(values)), values)
+    axes.grid(axis="y", linewidth=0.4, color="#DDDDDD")
+
+
+@_figure_function
+def sensitivity_lines(table: pd.DataFrame, metric: str = "recall@20") -> Figure:
+    """A test metric against one setting per panel, one line per alignment; the published value has a ring.
+
+    table: columns setting, value, published (bool), alignment, metric, mean, ci_low, ci_high.
+    """
+    table = table[table["metric"] == metric]
+    settings = list(table["setting"].unique())
+    figure, panels = _panels(len(settings), height=2.3, columns=2)
+    for axes, setting in zip(panels, settings, strict=True):
+        part = table[table["setting"] == setting]
+        _lines(axes, part.drop(columns="value").rename(columns={"mean": "value"}).assign(at=part["value"]), "at")
+        ring = part[part["published"]]
+        axes.scatter(ring["value"], ring["mean"], s=60, facecolors="none", edgecolors="black", label="published value")
+        ratio = part["value"].max() / max(part["value"].min(), 1e-12)
+        axes.set(title=setting, xscale="log" if ratio > 5 else "linear")
+    for axes in panels[::2]:
+        axes.set_ylabel(f"test {metric}")
+    _legend_below(figure, panels)
     return figure

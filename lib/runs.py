@@ -21,7 +21,7 @@ from filelock import FileLock
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
-from lib import datasets, profiles, provenance, ranking, semantics, text, training
+from lib import datasets, profiles, provenance, ranking, semantics, text, training, variants
 from lib.code import code_digest
 from lib.experiments import chosen_modules, reads_text
 from lib.files import ROOT, atomic_path, digest, write_json, write_text
@@ -69,7 +69,8 @@ def ensure(
 ) -> Run:
     """The run of these settings: loaded when nothing it depends on changed, otherwise trained or continued."""
     path = Path(runs) / settings.folder
-    inputs = Inputs.load(settings, params, data)
+    initial = settings.initial and ensure(settings.initial, runs, device, params, data)
+    inputs = Inputs.load(settings, params, data, initial)
     key = _key(settings, inputs)
     path.mkdir(parents=True, exist_ok=True)
     with FileLock(path / ".lock"):
@@ -121,22 +122,28 @@ class Inputs:
 
     data: datasets.Interactions
     text: text.TextVectors | None
+    initial: Run | None = None  # whose ego table training starts from
 
     @classmethod
-    def load(cls, settings: RunSettings, params: Path = ROOT / "params", data: Path = ROOT / "data") -> "Inputs":
+    def load(cls, settings: RunSettings, params=ROOT / "params", data=ROOT / "data", initial=None) -> "Inputs":
         """Interactions, and text vectors unless the alignment is base."""
-        interactions = datasets.load(settings.dataset, params, data)
+        plain = datasets.load(variants.name(settings.dataset), params, data)  # whose train split the profiles know
+        interactions = variants.interactions(plain, settings.dataset, settings.seed)
         if not reads_text(settings.alignment):
-            return cls(interactions, None)
-        ready = settings.encoder == "published" or settings.encoder.endswith(text.READY_MADE)
-        about = datasets.settings(settings.dataset, params)
-        texts = None if ready else profiles.load(interactions, about, data)
-        return cls(interactions, text.load(interactions, texts, settings.encoder, params, data))
+            return cls(interactions, None, initial)
+        encoder = variants.name(settings.encoder)
+        ready = encoder == "published" or encoder.endswith(text.READY_MADE)
+        about = datasets.settings(plain.name, params)
+        texts = None if ready else variants.texts(plain, profiles.load(plain, about, data), settings.encoder)
+        vectors = text.load(plain, texts, encoder, params, data)
+        return cls(interactions, variants.vectors(vectors, settings.encoder, settings.seed), initial)
 
     @property
     def digests(self) -> dict[str, str]:
         """Content hashes by input."""
-        return {"interactions": self.data.fingerprint} | ({"text": self.text.digest} if self.text else {})
+        known = {"interactions": self.data.fingerprint}
+        known |= {"text": self.text.digest} if self.text else {}
+        return known | ({"initial": self.initial.manifest["key"]} if self.initial else {})
 
     def text_tensor(self) -> torch.Tensor | None:
         """Text vectors of users then items [n_users + n_items, T]."""
@@ -180,6 +187,9 @@ def _train(path: Path, settings: RunSettings, inputs: Inputs, key: str, device: 
     for leftover in path.glob(".*.safetensors"):  # of a process that was killed while writing
         leftover.unlink()
     model = training.build(settings, inputs.data, inputs.text_tensor(), device)
+    if inputs.initial:
+        tables = [inputs.initial.embeddings[name] for name in ("user_ego", "item_ego")]
+        model.backbone.ego.data.copy_(torch.from_numpy(np.concatenate(tables)))
     label = f"{settings.dataset} {settings.backbone} {settings.alignment}"
     checkpoint = path / "checkpoint.safetensors"
     state = training.fit(model, inputs.data, settings.protocol, settings.seed, checkpoint, key, label)

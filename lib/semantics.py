@@ -89,19 +89,194 @@ def overlap_table(
 
 def _overlap_of_first(n: int, spaces: dict, text, rng, ks, draws: int) -> pd.DataFrame:
     """The overlap table of the first n items."""
+    found = _overlaps(n, spaces, text, rng, ks)
+    return pd.concat([_levels(k, values, permuted, rng, draws) for k, values, permuted in found])
+
+
+def _overlaps(n: int, spaces: dict, text, rng, ks):
+    """For each k: the overlaps of the first n items [n, spaces], and the means against the texts of other items."""
     near = {label: neighbours(space[:n], max(ks)) for label, space in spaces.items()}
     wanted = neighbours(text[:n], max(ks))
     other = rng.permutation(n)
     shuffled = np.argsort(other)[wanted[other]]  # neighbours after item i is given the text of item other[i]
-    tables = []
     for k in ks:  # nearest first, so the k nearest are the head of the longer list
-        values = np.stack([overlap(ids[:, :k], wanted[:, :k]) for ids in near.values()], axis=1)
-        low, high = bootstrap_mean(values, rng, draws)
-        columns = {"vectors": list(near), "neighbours": k, "mean_jaccard": values.mean(0), "ci_low": low}
-        columns |= {"ci_high": high, "chance": chance_overlap(n, k)}
-        columns["permuted"] = [overlap(ids[:, :k], shuffled[:, :k]).mean() for ids in near.values()]
+        values = pd.DataFrame({label: overlap(ids[:, :k], wanted[:, :k]) for label, ids in near.items()})
+        yield k, values, [overlap(ids[:, :k], shuffled[:, :k]).mean() for ids in near.values()]
+
+
+def _levels(k: int, values: pd.DataFrame, permuted: list[float], rng, draws: int) -> pd.DataFrame:
+    low, high = bootstrap_mean(values, rng, draws)
+    columns = {"vectors": list(values), "neighbours": k, "mean_jaccard": values.mean().to_numpy(), "ci_low": low}
+    columns |= {"ci_high": high, "chance": chance_overlap(len(values), k), "permuted": permuted}
+    return pd.DataFrame(columns)
+
+
+# Gains over base, as the report's Table 1 has them
+
+
+def overlap_gains(
+    spaces: dict, text, rng: np.random.Generator, ks=(20, 100), n_items: int | None = None, draws: int = 1000
+) -> pd.DataFrame:
+    """Overlap with the text [n, T] of spaces {(backbone, alignment): [n, d]}, and what each gains over its base.
+
+    Columns backbone, alignment, neighbours, mean_jaccard, ..., permuted as in `overlap_table`, then those of `gains`;
+    among the first `n_items` rows if given. Users and their texts go in the same way. Raises UserError without a base.
+    """
+    tables = []
+    for k, values, permuted in _overlaps(len(text[:n_items]), spaces, text, rng, ks):
+        gained = gains(values, rng, draws)
+        level = _levels(k, values, permuted, rng, draws).drop(columns="vectors").set_index(gained.index)
+        tables.append(level.join(gained).reset_index())
+    return pd.concat(tables, ignore_index=True)
+
+
+def gains(values: pd.DataFrame, rng: np.random.Generator, draws: int = 1000) -> pd.DataFrame:
+    """Gain of each model over the base of its backbone, from the overlap of every item [n] under (backbone, alignment).
+
+    Index backbone, alignment; columns difference (of means), difference_low, difference_high, gain_pct (difference
+    over the mean of base), gain_low, gain_high; NaN for base. The 95% intervals are a paired bootstrap: a draw of
+    items counts for both models. Raises UserError where a backbone has no base.
+    """
+    models, n = list(values), len(values)
+    bases = [(backbone, "base") for backbone, _ in models]
+    if lacking := {backbone for backbone, _ in set(bases) - set(models)}:
+        raise UserError(f"no base run of {', '.join(sorted(lacking))}: a gain needs the base of the same backbone")
+    weights = rng.multinomial(n, np.full(n, 1 / n), size=draws) / n
+    means = np.vstack([values.mean(), weights @ values.to_numpy()])  # the items as they are, then the draws
+    base, columns = means[:, [models.index(model) for model in bases]], {}
+    with np.errstate(divide="ignore", invalid="ignore"):  # no overlap at all in base
+        for names, estimates in (
+            (("difference", "difference_low", "difference_high"), means - base),
+            (("gain_pct", "gain_low", "gain_high"), 100 * (means / base - 1)),
+        ):
+            low, high = np.quantile(estimates[1:], (0.025, 0.975), axis=0)
+            columns |= dict(zip(names, (estimates[0], low, high), strict=True))
+    table = pd.DataFrame(columns, pd.MultiIndex.from_tuples(models, names=["backbone", "alignment"]))
+    return table.drop("base", level="alignment").reindex(table.index)
+
+
+def gain_verdicts(table: pd.DataFrame) -> list[str]:
+    """One sentence per alignment: for which backbones does its overlap lie above that of base?
+
+    table: rows of one setting of `overlap_gains`. Judged by the interval of the paired difference: above zero supports
+    the claim, below zero does not, and one that holds zero is inconclusive.
+    """
+    sentences = []
+    for alignment, part in table[table["alignment"] != "base"].groupby("alignment", sort=False):
+        verdict = np.select(
+            [part["difference_low"] > 0, part["difference_high"] < 0], ["supported", "not supported"], "inconclusive"
+        )
+        groups = part["backbone"].groupby(verdict).agg(", ".join)
+        found = [
+            f"{name} for {groups[name]}" for name in ("supported", "inconclusive", "not supported") if name in groups
+        ]
+        count = f"{(verdict == 'supported').sum()} of {len(part)} backbones above base"
+        sentences.append(f"{alignment}: {count}; {'; '.join(found)}")
+    return sentences
+
+
+# The report's Table 1 from its own cells (spec 10)
+
+PRINTED_GAINS = {  # percent, rows by dataset and backbone
+    "contrastive": (27.8, 15.3, 41.8, 33.3, 14.3, 48.3, 50.7, 31.1, 28.2, 63.8, 13.2, 100.0, 69.8),
+    "generative": (7.4, 8.5, 12.7, 26.2, 10.7, 10.0, 49.3, 16.2, 7.7, 29.8, 1.9, 12.8, 7.5),
+}
+PRINTED_AVERAGES = {"base": 0.057, "contrastive": 0.080, "generative": 0.066}
+PRINTED_AVERAGE_GAINS = {"contrastive": 39.9, "generative": 15.5}  # percent
+PRINTED_SETTINGS = 15
+PRINTED_EXTREMES = {"contrastive": ("yelp", "lightgcn"), "generative": ("steam", "lightgcn")}  # largest gains
+HALF_DIGIT = 0.0005  # a cell of three decimals stands for any value so far from it
+
+
+def report_gains(cells: pd.DataFrame) -> pd.DataFrame:
+    """Gains in percent over base from printed cells (dataset, backbone, alignment, mean_jaccard): rows x alignments."""
+    wide = _base_first(cells)
+    return 100 * (wide.drop(columns="base").div(wide["base"], axis=0) - 1)
+
+
+def _base_first(cells: pd.DataFrame) -> pd.DataFrame:
+    wide = cells.pivot(index=["dataset", "backbone"], columns="alignment", values="mean_jaccard")
+    return wide[["base", *wide.columns.drop("base")]]
+
+
+def _readings(overlap: np.ndarray) -> dict[str, np.ndarray]:
+    """What "average gain" may mean, in percent: overlaps [..., rows, base and alignments] -> [..., alignments] each."""
+    ratios, means = overlap / overlap[..., :1], overlap.mean(-2)
+    rounded = means.round(3)
+    readings = {"mean of gains": ratios.mean(-2), "median of gains": np.median(ratios, -2)}
+    readings |= {"ratio of means": means / means[..., :1], "ratio of rounded means": rounded / rounded[..., :1]}
+    return {name: 100 * (values[..., 1:] - 1) for name, values in readings.items()}
+
+
+def report_averages(cells: pd.DataFrame) -> pd.DataFrame:
+    """Each reading of "average gain" over all rows and over those of each dataset and backbone, in percent.
+
+    Columns by (all, dataset, backbone), rows (whose), count, alignment, and one per reading.
+    """
+    tables = []
+    for by in ("all", "dataset", "backbone"):
+        for name, part in cells.groupby(np.full(len(cells), "all") if by == "all" else by):
+            wide = _base_first(part)
+            table = pd.DataFrame(_readings(wide.to_numpy()), index=wide.columns[1:]).reset_index()
+            tables.append(table.assign(by=by, rows=name, count=len(wide)))
+    table = pd.concat(tables, ignore_index=True)
+    return table[["by", "rows", "count", *list(table)[:-3]]]
+
+
+def report_readings(cells: pd.DataFrame, rng: np.random.Generator, draws: int = 10_000) -> pd.DataFrame:
+    """Which readings of "average gain" the printed one can be, given that cells are rounded: one row per reading.
+
+    Columns alignment, reading, value (from the cells as printed), low, high, printed (percent), possible. The 95% range
+    low..high comes from cells drawn uniformly from what rounds to the printed ones; possible is what lies inside.
+    """
+    wide = _base_first(cells)
+    drawn = _readings(wide.to_numpy() + rng.uniform(-HALF_DIGIT, HALF_DIGIT, (draws, *wide.shape)))
+    tables = []
+    for reading, value in _readings(wide.to_numpy()).items():
+        known = reading == "ratio of rounded means"  # the report prints them
+        low, high = (value, value) if known else np.quantile(drawn[reading], (0.025, 0.975), axis=0)
+        columns = {"alignment": wide.columns[1:], "reading": reading, "value": value, "low": low, "high": high}
         tables.append(pd.DataFrame(columns))
-    return pd.concat(tables)
+    table = pd.concat(tables).sort_values("alignment", kind="stable", ignore_index=True)
+    table["printed"] = table["alignment"].map(PRINTED_AVERAGE_GAINS)
+    digit = 0.05  # the printed average is rounded too
+    return table.assign(possible=table["printed"].between(table["low"] - digit, table["high"] + digit))
+
+
+def report_statements(cells: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """What the report says of its Table 1, and whether its own printed cells bear it out.
+
+    Columns statement, printed, recomputed, holds.
+    """
+    wide, gains = _base_first(cells), report_gains(cells)
+    every = {(dataset, backbone) for dataset in set(cells["dataset"]) for backbone in set(cells["backbone"])}
+    missing = ", ".join(f"{backbone} on {dataset}" for dataset, backbone in sorted(every - set(gains.index)))
+    found = f"{len(gains)} rows; no {missing}"
+    rows = [("number of settings", str(PRINTED_SETTINGS), found, len(gains) == PRINTED_SETTINGS)]
+    for name, printed in PRINTED_AVERAGES.items():
+        mean = wide[name].mean()
+        rows.append((f"mean overlap, {name}", f"{printed:.3f}", f"{mean:.5f}", round(mean, 3) == printed))
+    readings = report_readings(cells, rng).query("reading == 'mean of gains'").set_index("alignment")
+    for name in PRINTED_GAINS:
+        rows += _statements_of_gains(name, gains[name], readings.loc[name])
+    lead = wide["contrastive"] - wide["generative"]
+    found = f"{(lead > 0).sum()} of {len(lead)} rows, least lead {lead.min():.3f} ({' '.join(lead.idxmin())})"
+    rows.append(("contrastive above generative", "all rows", found, bool((lead > 0).all())))
+    return pd.DataFrame(rows, columns=["statement", "printed", "recomputed", "holds"])
+
+
+def _statements_of_gains(name: str, gains: pd.Series, average: pd.Series) -> list[tuple]:
+    """The statements on the gains of one alignment; `average` is the row of `report_readings` for their mean."""
+    same, above = sum(gains.round(1).to_numpy() == np.array(PRINTED_GAINS[name])), sum(gains > 0)
+    largest = f"{' '.join(gains.idxmax())} {gains.max():+.1f}%"
+    extreme = f"{' '.join(PRINTED_EXTREMES[name])} {max(PRINTED_GAINS[name]):+.1f}%"
+    mean = f"{average['value']:+.1f}%, by rounding {average['low']:+.1f} to {average['high']:+.1f}%"
+    return [
+        (f"gain of each row, {name}", f"{len(gains)} values", f"{same} follow from their cells", same == len(gains)),
+        (f"{name} above base", "all rows", f"{above} of {len(gains)} rows", above == len(gains)),
+        (f"largest gain, {name}", extreme, largest, largest == extreme),
+        (f"average of the gains, {name}", f"{average['printed']:+.1f}%", mean, bool(average["possible"])),
+    ]
 
 
 # Alignment trend (spec 9.2)

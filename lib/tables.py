@@ -12,7 +12,7 @@ import pandas as pd
 from lib.experiments import reads_text
 from lib.files import ROOT
 from lib.plots import ALIGNMENTS, BACKBONES
-from lib.statistics import compare, holm, summary
+from lib.statistics import compare, holm, paired_tests, summary
 
 MODEL = ["dataset", "encoder", "backbone", "alignment"]
 LEVEL = 0.05
@@ -32,11 +32,11 @@ def published(name: str, folder: Path = ROOT / "params" / "published") -> pd.Dat
 # Ranking quality
 
 
-def ranking(runs, published: pd.DataFrame) -> pd.DataFrame:
+def ranking(runs, published: pd.DataFrame, third_party: pd.DataFrame | None = None) -> pd.DataFrame:
     """Test metrics of runs beside the paper's cells, tidy: one row per run, metric and k.
 
     Columns dataset, encoder, backbone, alignment, seed, metric, k, value, published (NaN where the paper has no such
-    cell), comparable (same data, protocol and text vectors as the paper).
+    cell), comparable (same data, protocol and text vectors as the paper), third_party (a run of others, likewise).
     """
     rows = [
         (*_model(run), run.settings.seed, *_metric_and_k(name), value, _follows_paper(run.settings))
@@ -46,8 +46,10 @@ def ranking(runs, published: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=[*MODEL, "seed", "metric", "k", "value", "comparable"])
     cell = ["dataset", "backbone", "alignment", "metric", "k"]
     table = table.merge(published.rename(columns={"value": "published"}), on=cell, how="left")
+    other = pd.DataFrame(columns=[*cell, "value"]) if third_party is None else third_party[[*cell, "value"]]
+    table = table.merge(other.rename(columns={"value": "third_party"}), on=cell, how="left")
     table["comparable"] &= table["published"].notna()
-    table = table[[*MODEL, "seed", "metric", "k", "value", "published", "comparable"]]
+    table = table[[*MODEL, "seed", "metric", "k", "value", "published", "comparable", "third_party"]]
     return table.sort_values([*MODEL, "seed", "metric", "k"], ignore_index=True)
 
 
@@ -62,7 +64,7 @@ def _metric_and_k(name: str) -> tuple[str, int]:
 
 def _follows_paper(settings) -> bool:
     """The paper's protocol and its text vectors, text-embedding-ada-002; base models read no text."""
-    return settings.scale == "paper" and (settings.alignment == "base" or settings.encoder.endswith("ada-002"))
+    return settings.scale == "paper" and (settings.alignment == "base" or settings.encoder == "published")
 
 
 def verdict(run, metric: str, published: Path = ROOT / "params" / "published") -> str:
@@ -143,20 +145,38 @@ def _stack(frames: dict[tuple, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(frames, names=MODEL).reset_index(level=MODEL).reset_index(drop=True)
 
 
-def ranking_layout(table: pd.DataFrame, tests: pd.DataFrame | None = None) -> pd.DataFrame:
+def best(runs) -> set[tuple]:
+    """(dataset, encoder, backbone, alignment, metric) of each backbone's best model, and of those not told apart.
+
+    A model is told apart from the best by the paired t test over users, Holm-corrected over the backbone's models.
+    """
+    means, found = user_means(runs), set()
+    for dataset, backbone in dict.fromkeys((model[0], model[2]) for model in means):
+        rivals = {model: frame for model, frame in means.items() if (model[0], model[2]) == (dataset, backbone)}
+        for metric in next(iter(rivals.values())).columns.drop("user"):
+            values = pd.DataFrame({model: frame.set_index("user")[metric] for model, frame in rivals.items()})
+            top = values.mean().idxmax()
+            others = [model for model in rivals if model != top]
+            p = holm([paired_tests(values[top], values[model])[0] for model in others])
+            found |= {(*model, metric) for model, own in zip(others, p, strict=True) if own >= LEVEL} | {(*top, metric)}
+    return found
+
+
+def ranking_layout(table: pd.DataFrame, tests: pd.DataFrame | None = None, bold: set[tuple] = frozenset()):
     """The ranking table of a paper: rows backbone x alignment, columns R@5 ... N@20, from the frame of `ranking`.
 
-    Our value is the mean over seeds (± standard deviation if there are several), bold where it is the backbone's best,
+    Our value is the mean over seeds (± standard deviation if there are several), bold where `bold` (of `best`) has it,
     with \\* where it differs from base (Holm-corrected, from `significance`). The paper's value follows in a row of its
-    own, and the relative difference where the two are comparable.
+    own with the relative difference where the two are comparable, and the single run of others.
     """
     ours = table.groupby([*MODEL, "metric", "k"], sort=False)["value"].agg(["mean", "std"])
-    paper = table.groupby([*MODEL, "metric", "k"], sort=False)[["published", "comparable"]].first()
+    paper = table.groupby([*MODEL, "metric", "k"], sort=False)[["published", "comparable", "third_party"]].first()
     cells = ours.join(paper).reset_index()
     cells["column"] = [f"{metric[0].upper()}@{k}" for metric, k in zip(cells["metric"], cells["k"], strict=True)]
-    cells["best"] = cells["mean"] == cells.groupby(["dataset", "backbone", "column"])["mean"].transform("max")
-    cells["best"] &= cells.groupby(["dataset", "backbone", "column"])["mean"].transform("size") > 1
-    cells["star"] = [(*row[:4], f"{row[4]}@{row[5]}") in _stars(tests) for row in cells.itertuples(index=False)]
+    names = [(*row[:4], f"{row[4]}@{row[5]}") for row in cells.itertuples(index=False)]
+    several = cells.groupby(["dataset", "backbone", "column"])["mean"].transform("size") > 1
+    cells["best"] = several & np.array([name in bold for name in names])
+    cells["star"] = [name in _stars(tests) for name in names]
     rows = [row for model, part in cells.groupby(MODEL) for row in _ranking_rows(model, part)]
     columns = _by_k(cells["column"].unique())
     return _arranged(pd.DataFrame(rows), [*columns])
@@ -175,7 +195,7 @@ def _by_k(columns) -> list[str]:
 
 
 def _ranking_rows(model: tuple, cells: pd.DataFrame) -> list[dict]:
-    """Our row of a model, then the paper's row and the difference where they exist."""
+    """Our row of a model, then where they exist the paper's row, the difference, and the run of others."""
     cells = cells.set_index("column")
     rows = [("ours", {name: _ours(cell) for name, cell in cells.iterrows()})]
     known = cells[cells["published"].notna()]
@@ -185,6 +205,9 @@ def _ranking_rows(model: tuple, cells: pd.DataFrame) -> list[dict]:
     if known["comparable"].any():
         difference = known["mean"] / known["published"] - 1
         rows.append(("difference", {name: _signed(f"{value:+.1%}") for name, value in difference.items()}))
+    others = cells[cells["third_party"].notna()]
+    if len(others):
+        rows.append(("third party, one seed", {name: f"{value:.4f}" for name, value in others["third_party"].items()}))
     return [dict(zip(MODEL, model, strict=True)) | {"source": source} | values for source, values in rows]
 
 

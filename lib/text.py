@@ -1,13 +1,16 @@
-"""Texts to vectors: sentence-transformers models, ready-made files, and RLMRec's published vectors."""
+"""Texts to vectors: sentence-transformers, word vectors, TF-IDF, ready-made files, and RLMRec's published vectors."""
 
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
+from sklearn.preprocessing import normalize
 
 from lib.datasets import Interactions, rlmrec
 from lib.datasets.schema import Source, Strict
@@ -19,10 +22,16 @@ CHUNK = 8  # batches between two signs of progress
 
 
 class EncoderSettings(Strict):
-    """A sentence-transformers model: `params/encoders/<name>.yaml`."""
+    """A text encoder: `params/encoders/<name>.yaml`."""
 
     name: str = Field(description="file name; folder name in runs/")
-    model: str = Field(description="folder, relative to the repository, or name on the Hugging Face hub")
+    kind: Literal["transformer", "static", "tfidf"] = Field(
+        "transformer", description="sentence-transformers model, mean of a table's word vectors, or TF-IDF with SVD"
+    )
+    model: str = Field(
+        description="folder, relative to the repository, or name on the Hugging Face hub; tfidf: its name"
+    )
+    dimensions: int | None = Field(None, ge=1, description="of tfidf")
     revision: str | None = Field(None, description="commit of a model on the hub")
     sources: list[Source] = Field([], description="where the folder comes from, as for datasets")
     normalise: bool = Field(True, description="scale every vector to length 1")
@@ -98,12 +107,16 @@ def encode(texts: list[str], settings: EncoderSettings, cache: Path, device: str
 def _encoded(texts, settings, cache, device) -> tuple[np.ndarray, dict]:
     """Vectors and what made them: model, revision, pooling, normalised."""
     identity = settings.model_dump(include={"model", "revision", "normalise"}) | {"weights": _weights(settings)}
+    identity |= {"dimensions": settings.dimensions} if settings.dimensions else {}
     path = Path(cache) / f"{digest(identity, list(texts))}.safetensors"
     if (known := _cached(path)) is not None:
         return known
-    model = _model(settings, device)
-    vectors = _vectors(model, texts, settings)
-    about = {"model": settings.model, "revision": identity["weights"], "pooling": _pooling(model)}
+    if settings.kind == "tfidf":
+        vectors, pooling = _term_vectors(texts, settings), "singular value decomposition"
+    else:
+        model = _model(settings, device)
+        vectors, pooling = _vectors(model, texts, settings), _pooling(model)
+    about = {"model": settings.model, "revision": identity["weights"], "pooling": pooling}
     about |= {"normalised": str(settings.normalise).lower()}
     with atomic_path(path) as temporary:
         save_file({"vectors": vectors}, temporary, metadata=about)
@@ -140,6 +153,32 @@ def _vectors(model, texts, settings) -> np.ndarray:
     return vectors
 
 
+def _term_vectors(texts, settings) -> np.ndarray:
+    """Words weighted by rarity, reduced to the largest singular directions: no language model encodes anything."""
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    terms = TfidfVectorizer(stop_words="english", min_df=2, sublinear_tf=True).fit_transform(texts)
+    if settings.dimensions >= min(terms.shape):
+        raise UserError(
+            f"{settings.name}: {settings.dimensions} dimensions of {terms.shape[1]} words: lower dimensions"
+        )
+    vectors = TruncatedSVD(settings.dimensions, random_state=0).fit_transform(terms).astype(np.float32)
+    return normalize(vectors) if settings.normalise else vectors
+
+
+def _static(folder: Path, device: str):
+    """The only tokenizer and the only weights in a folder, as a model that averages word vectors."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import StaticEmbedding
+    from tokenizers import Tokenizer
+
+    (tokenizer,), (weights,) = folder.glob("*tokenizer*.json"), folder.glob("*.safetensors")
+    (table,) = load_file(weights).values()
+    words = StaticEmbedding(Tokenizer.from_file(str(tokenizer)), embedding_weights=table.astype(np.float32))
+    return SentenceTransformer(modules=[words], device=device)
+
+
 def _model(settings: EncoderSettings, device: str):
     with without_widgets():
         from sentence_transformers import SentenceTransformer  # takes seconds to import
@@ -149,6 +188,8 @@ def _model(settings: EncoderSettings, device: str):
     folder = ROOT / settings.model
     if settings.sources and not folder.is_dir():
         raise UserError(f"the weights of {settings.name} are not in {folder}: run: python -m lib fetch {settings.name}")
+    if settings.kind == "static":
+        return _static(folder, device)
     where = {"local_files_only": True} if folder.is_dir() else {"revision": settings.revision}
     try:
         return SentenceTransformer(str(folder) if folder.is_dir() else settings.model, device=device, **where)
@@ -159,6 +200,8 @@ def _model(settings: EncoderSettings, device: str):
 
 def _weights(settings: EncoderSettings) -> str:
     """What tells two versions of a model apart: checksum of its source, of its files, or its revision on the hub."""
+    if settings.kind == "tfidf":
+        return version("scikit-learn")
     if settings.sources:
         return settings.sources[0].sha256
     if (folder := ROOT / settings.model).is_dir():
@@ -169,7 +212,7 @@ def _weights(settings: EncoderSettings) -> str:
 
 
 def _pooling(model) -> str:
-    return next((module.pooling_mode for module in model if hasattr(module, "pooling_mode")), "unknown")
+    return next((module.pooling_mode for module in model if hasattr(module, "pooling_mode")), "mean of words")
 
 
 def _texts(profiles: pd.DataFrame, side: str, count: int) -> list[str]:

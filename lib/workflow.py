@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib import notebook
-from lib.experiments import chosen_modules, experiments, reads_text
+from lib.experiments import Experiment, chosen_modules, experiments, reads_text
 from lib.files import ROOT, UserError, read_yaml, unknown
 
 # ---------------------------------------------------------------- what a step reads besides the lib it imports
@@ -34,7 +34,7 @@ def encoder_files(encoder: str) -> list[str]:
     """Settings and weights of a named encoder, or a file of ready-made vectors; a model's name has none."""
     settings = f"params/encoders/{encoder}.yaml"
     if (ROOT / settings).is_file():
-        return [settings, fetched(encoder)]
+        return [settings] + ([fetched(encoder)] if read_yaml(ROOT / settings).get("sources") else [])
     return [encoder] if (ROOT / encoder).is_file() else []
 
 
@@ -43,6 +43,19 @@ def cell_files(dataset: str, backbone: str, alignment: str, encoder: str) -> lis
     text = [f"figures/{dataset}/text_vectors.csv", *encoder_files(encoder)] if reads_text(alignment) else []
     modules = [f"lib/{name}.py" for name in chosen_modules(backbone, alignment)]
     return [*dataset_files(dataset), "params/protocol.yaml", *modules, *text]
+
+
+def study_files(dataset: str, grid: Experiment, study: str) -> list[str]:
+    """What a study reads besides the grid's runs: the text vectors, and the encoders that its parameters name."""
+    if grid.encoder == "none":
+        return dataset_files(dataset)
+    named = {word for value in grid.studies[study].values() if isinstance(value, list) for word in value}
+    files = [
+        file
+        for encoder in sorted(map(str, {grid.encoder, *named}))
+        for file in encoder_files(encoder.partition("+")[0])
+    ]
+    return [*dataset_files(dataset), f"figures/{dataset}/text_vectors.csv", *dict.fromkeys(files)]
 
 
 # ---------------------------------------------------------------- what would run

@@ -2,10 +2,12 @@
 
 import ipaddress
 import socket
+import threading
 
 import hypothesis
 import pytest
 
+from lib.datasets import transfer
 from lib.files import ROOT
 
 NEEDS = {
@@ -34,3 +36,15 @@ def loopback_only(monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", checked)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A server on the loopback device that breaks off, lies and fails on request (test_sources.Server)."""
+    from test_sources import Server
+
+    monkeypatch.setattr(transfer, "PAUSE", 0)
+    with Server() as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield server
+        server.shutdown()

@@ -10,10 +10,10 @@ from lib.files import ROOT
 
 ORDER = [
     "__init__", "files", "code", "progress", "experiments",
-    "datasets", "profiles", "text",
+    "datasets", "profiles", "text", "variants",
     "graph", "dense", "losses", "backbones", "alignment", "params",
-    "ranking", "training", "statistics", "semantics",
-    "plots", "tables", "provenance", "runs",
+    "ranking", "training", "statistics", "semantics", "cases",
+    "plots", "tables", "provenance", "seeds", "studies", "groups", "costs", "runs",
     "kernel", "notebook", "workflow", "doctor", "cli", "__main__",
 ]  # fmt: skip
 SPEAKING = {"progress", "kernel", "notebook", "cli"}  # the rest returns or raises

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from lib import alignment, plots, semantics
+from lib import alignment, cases, plots, semantics
 
 
 def png(figure) -> bytes:
@@ -87,6 +87,13 @@ FIGURES = {
     "overlap_bars": lambda _: plots.overlap_bars(overlap_table()),
     "degree_distribution": lambda _: plots.degree_distribution(INTERACTIONS),
     "profile_lengths": lambda _: plots.profile_lengths(PROFILES),
+    "differences": lambda _: plots.differences(*comparisons()),
+    "by_group": lambda _: plots.by_group(group_table(), "user", "test recall@20"),
+    "references": lambda _: plots.references(reference_table()),
+    "time_and_quality": lambda _: plots.time_and_quality(cost_table()),
+    "overlap_gains": lambda _: plots.overlap_gains(*gains()),
+    "overlap_changes": lambda _: plots.overlap_changes(CHANGES),
+    "distant_pairs": lambda _: plots.distant_pairs(*distant()),
 }
 
 
@@ -230,3 +237,241 @@ def test_every_alignment_has_a_colour_and_colours_are_distinct():
     assert tuple(plots.ALIGNMENTS) == alignment.NAMES
     for palette in (plots.ALIGNMENTS, plots.BACKBONES):
         assert len(set(palette.values())) == len(palette)
+
+
+# Analysis of the grid
+
+
+def comparisons(n_seeds=3):
+    rows = [
+        (backbone, alignment, against, 0.01 * place, 0.01 * place - 0.004, 0.01 * place + 0.004, 0.002 + 0.001 * place)
+        for place, backbone in enumerate(("sgl", "gccf"))
+        for alignment in ("generative", "contrastive")
+        for against in ("base", f"base@{alignment}")
+    ]
+    names = ["backbone", "alignment", "against", "difference", "ci_low", "ci_high", "base_sd"]
+    tests = pd.DataFrame(rows, columns=names)
+    seeds = [tests.assign(seed=seed, difference=tests["difference"] + 0.001 * seed) for seed in range(n_seeds)]
+    return (tests if n_seeds > 1 else tests.assign(base_sd=np.nan)), pd.concat(seeds)
+
+
+def group_table():
+    rows = [
+        (backbone, alignment, group, level - 0.1 * place, level - 0.1 * place - 0.02, level - 0.1 * place + 0.03)
+        for backbone in ("lightgcn", "gccf")
+        for alignment, level in (("contrastive", 0.4), ("base", 0.3))
+        for place, group in enumerate(("1-3", "4-9", "10-80"))
+    ]
+    return pd.DataFrame(rows, columns=["backbone", "alignment", "group", "value", "ci_low", "ci_high"])
+
+
+def reference_table():
+    rows = [
+        (model, metric, value, value - 0.01, value + 0.01, 0.07 if model == "text only" else np.nan)
+        for metric in ("ndcg@20", "recall@20")
+        for model, value in (("text only", 0.05), ("random", 0.02), ("gccf base", 0.3))
+    ]
+    return pd.DataFrame(rows, columns=["model", "metric", "mean", "ci_low", "ci_high", "published"])
+
+
+def cost_table():
+    rows = [
+        (backbone, alignment, 0.1 * (1 + place), 20.0 * (1 + place), 0.2 + 0.01 * place)
+        for place, (backbone, alignment) in enumerate(
+            [("gccf", "generative"), ("gccf", "base"), ("dccf", "base"), ("dccf", "contrastive")]
+        )
+    ]
+    return pd.DataFrame(rows, columns=["backbone", "alignment", "seconds_per_epoch", "seconds", "recall@20"])
+
+
+def test_differences_have_a_panel_per_kind_of_base_with_intervals_rings_and_spread():
+    figure = plots.differences(*comparisons())
+    own, matched = figure.axes
+    assert [axes.get_title("left") for axes in figure.axes] == ["against base", "against base with the same settings"]
+    assert [label.get_text() for label in own.get_yticklabels()] == ["gccf", "sgl"] and own.yaxis_inverted()
+    for axes in (own, matched):
+        ends = np.sort(np.concatenate([lines.get_segments() for lines in axes.collections])[:, :, 0], axis=1)
+        np.testing.assert_allclose(ends[np.lexsort(ends.T)], [[-0.004, 0.004]] * 2 + [[0.006, 0.014]] * 2, atol=1e-9)
+        bars = sorted((bar.get_x(), bar.get_width()) for bar in axes.patches)
+        assert bars == [pytest.approx((-0.003, 0.006))] * 2 + [pytest.approx((-0.002, 0.004))] * 2
+        rings = np.concatenate([line.get_xdata() for line in axes.lines if line.get_fillstyle() == "none"])
+        np.testing.assert_allclose(np.sort(rings), np.repeat([0, 0.001, 0.002, 0.01, 0.011, 0.012], 2))
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert set(words) == {"contrastive", "generative", "one seed", "± one sd of base over seeds"}
+
+
+def test_differences_of_one_seed_show_users_only():
+    tests, seeds = comparisons(1)
+    figure = plots.differences(tests[tests["against"] == "base"], seeds)
+    (axes,) = figure.axes
+    assert figure.get_figwidth() == plots.PAGE and not axes.patches
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["contrastive", "generative"]
+
+
+def test_by_group_draws_the_groups_in_order_with_their_intervals():
+    figure = plots.by_group(group_table(), "user", "test recall@20")
+    first, second = figure.axes
+    assert [axes.get_title("left") for axes in figure.axes] == ["gccf", "lightgcn"]
+    assert [label.get_text() for label in first.get_xticklabels()] == ["1–3", "4–9", "10–80"]
+    assert first.get_xlabel() == second.get_xlabel() == "train interactions of the user"
+    assert first.get_ylabel() == "test recall@20"
+    base, contrastive = (container.lines for container in first.containers)
+    np.testing.assert_allclose(base[0].get_xydata()[:, 1], [0.3, 0.2, 0.1])
+    np.testing.assert_allclose([part[:, 1] for part in contrastive[2][0].get_segments()][0], [0.38, 0.43])
+    assert len(first.lines) == 2 + 4  # two lines and their caps; a zero line only where values reach below it
+    below = group_table().assign(ci_low=-0.1)
+    assert len(plots.by_group(below, "item", "gain").axes[0].lines) == 3 + 4
+
+
+def test_references_mark_the_papers_value():
+    recall, ndcg = plots.references(reference_table()).axes
+    assert "recall@20" in recall.get_title("left") and "ndcg@20" in ndcg.get_title("left")
+    assert [label.get_text() for label in recall.get_yticklabels()] == ["text only", "random", "gccf base"]
+    assert [bar.get_width() for bar in recall.patches] == [0.05, 0.02, 0.3]
+    assert recall.patches[2].get_facecolor()[:3] == to_rgb(plots.ALIGNMENTS["base"])
+    (cross,) = [line for line in recall.lines if line.get_marker() == "x"]
+    np.testing.assert_allclose(cross.get_xdata(), [0.07, np.nan, np.nan])
+    alone = plots.references(reference_table().assign(published=np.nan))
+    assert not alone.legends and not [line for line in alone.axes[0].lines if line.get_marker() == "x"]
+
+
+def test_time_and_quality_marks_each_cell_once():
+    costs = cost_table()
+    figure = plots.time_and_quality(costs)
+    for axes, column in zip(figure.axes, ("seconds_per_epoch", "seconds"), strict=True):
+        marks = [line for line in axes.lines if len(line.get_xdata()) == 1]
+        places = sorted((line.get_xdata()[0], line.get_ydata()[0], line.get_color()) for line in marks)
+        colours = costs["alignment"].map(plots.ALIGNMENTS)
+        assert places == sorted(zip(costs[column], costs["recall@20"], colours, strict=True))
+        assert axes.get_xscale() == "log"
+    assert len({line.get_marker() for line in marks}) == 2
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words == ["base", "contrastive", "generative", "gccf", "dccf"]
+
+
+def study_table():
+    kinds, shares = ("base", "contrastive"), (0.0, 0.1, 0.5)
+    rows = [(x, kind, metric, 0.3 - 0.1 * x + 0.01 * i) for x in shares for i, kind in enumerate(kinds) for metric in
+            ("recall@20", "ndcg@20")]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["noise", "alignment", "metric", "mean"])
+    return table.assign(ci_low=table["mean"] - 0.01, ci_high=table["mean"] + 0.02)
+
+
+def test_study_lines_draw_values_and_differences():
+    table = study_table()
+    gains = table[table["alignment"] != "base"].rename(columns={"mean": "difference"})
+    figure = plots.study_lines(table, "noise", gains=gains)
+    left, right = figure.axes
+    base, contrastive = (container.lines for container in left.containers)
+    np.testing.assert_allclose(base[0].get_xydata(), [[0, 0.3], [0.1, 0.29], [0.5, 0.25]])
+    np.testing.assert_allclose(contrastive[2][0].get_segments()[0][:, 1], [0.30, 0.33])
+    assert contrastive[0].get_color() == plots.ALIGNMENTS["contrastive"]
+    assert len(right.containers) == 1 and left.get_xlabel() == right.get_xlabel() == "noise"
+    assert len(plots.study_lines(table, "noise").axes) == 1
+
+
+def test_study_gains_put_names_side_by_side():
+    gains = study_table().rename(columns={"mean": "difference"})
+    gains["encoder"] = gains["noise"].map({0.0: "minilm", 0.1: "minilm+shuffled", 0.5: "tfidf"})
+    recall, ndcg = plots.study_gains(gains, "encoder").axes
+    assert [label.get_text() for label in recall.get_xticklabels()] == ["minilm", "minilm+shuffled", "tfidf"]
+    base, contrastive = (container.lines[0] for container in recall.containers)
+    assert base.get_linestyle() == "None" and (base.get_xdata() < contrastive.get_xdata()).all()
+    assert "recall@20" in recall.get_title("left") and "ndcg@20" in ndcg.get_title("left")
+
+
+def test_sensitivity_rings_the_published_values():
+    table = study_table().rename(columns={"noise": "value"}).assign(setting="weight")
+    table["published"] = table["value"] == 0.1
+    other = table.assign(setting="embedding_size", value=table["value"].map({0.0: 16, 0.1: 32, 0.5: 64}))
+    table["value"] = table["value"].map({0.0: 0.001, 0.1: 0.01, 0.5: 0.1})
+    weight, size = plots.sensitivity_lines(pd.concat([table, other])).axes
+    assert weight.get_xscale() == "log" and size.get_xscale() == "linear"
+    rings = np.asarray(weight.collections[-1].get_offsets(), float)
+    np.testing.assert_allclose(rings, [[0.01, 0.29], [0.01, 0.30]])
+    np.testing.assert_allclose(np.asarray(size.containers[0].lines[0].get_xdata(), float), [16, 32, 64])
+
+
+# The report's table beside ours, and the case studies
+
+
+def gains(dataset=None, factor=1.0):
+    rows = [
+        (backbone, alignment, vectors, items, k, gain * factor, gain * factor - 5, gain * factor + 5)
+        for alignment, start in (("generative", 4.0), ("contrastive", 30.0), ("base", np.nan))
+        for backbone, gain in (("lightgcn", start + 10), ("gccf", start))
+        for vectors, items, k in (("ego", "first3000", 100), ("final", "all", 20))
+    ]
+    columns = ["backbone", "alignment", "vectors", "items", "neighbours", "gain_pct", "gain_low", "gain_high"]
+    report = [(name, "lightgcn", "contrastive", 50.0 + 10 * place) for place, name in enumerate(("amazon", "yelp"))]
+    report = pd.DataFrame(report, columns=["dataset", "backbone", "alignment", "gain_pct"])
+    return pd.DataFrame(rows, columns=columns), report if dataset is None else report[report["dataset"] == dataset]
+
+
+CHANGES = pd.DataFrame({"base": 0.1, "generative": np.arange(50) / 50, "contrastive": 0.1}, index=range(50))
+
+
+def distant():
+    rng = np.random.default_rng(0)
+    pairs = pd.DataFrame({"user": range(40), "partner": range(40, 80)})
+    values = {"cosine": rng.uniform(-0.5, 0.9, 40), "nearer": rng.uniform(0, 1, 40)}
+    positions = pd.concat([pairs.assign(space=space, **values) for space in ("generative", "base", "contrastive")])
+    summary = cases.pair_summary(positions, rng)
+    return positions, summary, {"base": 0.1, "contrastive": 0.2, "generative": 0.3}
+
+
+def test_gains_stand_beside_the_reports_at_the_ratio_to_base():
+    figure = plots.overlap_gains(*gains())
+    contrastive, generative = figure.axes
+    assert [axes.get_title("left") for axes in figure.axes] == ["contrastive", "generative"]
+    assert [label.get_text() for label in contrastive.get_yticklabels()] == ["gccf", "lightgcn"]
+    marks = [line.get_xdata() for line in contrastive.lines if line.get_marker() in "os" and len(line.get_xdata())]
+    np.testing.assert_allclose(marks, [[1.3, 1.4]] * 2)
+    ends = np.concatenate([lines.get_segments() for lines in contrastive.collections])[:, :, 0]
+    np.testing.assert_allclose(ends, [[1.25, 1.35], [1.35, 1.45]] * 2)
+    report = [line.get_xdata()[1] for line in contrastive.lines if line.get_markerfacecolor() == "white"]
+    np.testing.assert_allclose(report, [1.5, 1.6])
+    assert not [line for line in generative.lines if line.get_markerfacecolor() == "white"]
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words[:2] == ["the report, amazon", "the report, yelp"]
+    assert words[2:] == ["ours, ego, first 3,000 items, K = 100", "ours, final, all items, K = 20"]
+
+
+@pytest.mark.parametrize("factor", [0.1, 1, 5, 30])
+def test_ratio_axes_are_labelled_with_gains_that_keep_apart(factor):
+    for axes in plots.overlap_gains(*gains("amazon", factor)).axes:
+        labels = [label for label in axes.get_xticklabels() if axes.get_xlim()[0] <= label.get_position()[0]]
+        for label in labels:
+            gain = float(label.get_text().replace("\N{MINUS SIGN}", "-").rstrip("%"))
+            assert gain == pytest.approx(100 * label.get_position()[0] - 100, abs=0.51)
+        boxes = [label.get_window_extent() for label in labels]
+        assert len(boxes) >= 1 and all(a.x1 < b.x0 for a, b in zip(boxes[:-1], boxes[1:], strict=True))
+
+
+def test_changes_are_sorted_and_their_ends_ringed():
+    (axes,) = plots.overlap_changes(CHANGES).axes
+    curves = {line.get_label().split(":")[0]: line for line in axes.lines if ":" in line.get_label()}
+    assert list(curves) == ["contrastive", "generative"]
+    np.testing.assert_allclose(curves["generative"].get_ydata(), np.arange(50) / 50 - 0.1)
+    assert texts(axes)[1] == "generative: 88% rise, 10% fall, mean +0.3900"
+    rings = [line.get_ydata() for line in axes.lines if line.get_fillstyle() == "none"]
+    np.testing.assert_allclose(rings, [[0, 0, 0], [0.84, 0.86, 0.88]], atol=1e-9)
+
+
+def test_distant_pairs_show_all_pairs_the_chosen_one_and_the_mean():
+    positions, summary, far = distant()
+    figure = plots.distant_pairs(positions, summary, far)
+    for axes, measure in zip(figure.axes, ("cosine", "nearer"), strict=True):
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["base", "contrastive", "generative"]
+        values = positions.loc[positions["space"] == "base", measure]
+        dots = [line.get_ydata() for line in axes.lines if line.get_marker() == "."]
+        np.testing.assert_allclose(dots, [values] * 3)
+        stars = [line.get_ydata() for line in axes.lines if line.get_marker() == "*"]
+        np.testing.assert_allclose(stars, [[values.iloc[0]]] * 3)
+        means = [line.get_ydata() for line in axes.lines if line.get_marker() == "D"]
+        np.testing.assert_allclose(np.array(means, dtype=float), [[values.mean()]] * 3)
+        levels = [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == ":"]
+        assert levels == ([0.1, 0.2, 0.3] if measure == "cosine" else [0.5] * 3)
+    ends = [lines.get_segments()[0][:, 1] for lines in figure.axes[1].collections]
+    rows = summary[summary["measure"] == "nearer"].set_index("space").loc["base"]
+    np.testing.assert_allclose(ends[0], [rows["ci_low"], rows["ci_high"]])

@@ -11,7 +11,7 @@ from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
 from lib import semantics
-from lib.files import UserError
+from lib.files import ROOT, UserError
 
 
 def normal(seed, *shape):
@@ -99,6 +99,142 @@ def test_overlap_table_is_one_measurement_where_all_items_are_the_first_3000():
     assert table.drop(columns="items").nunique().eq(1).all()
     with pytest.raises(UserError, match="items must be 'all' or 'first3000', not 'half'"):
         semantics.overlap_table({"x": text}, text, np.random.default_rng(0), items=("half",))
+
+
+# Gains over base
+
+
+def two_backbones():
+    text = normal(0, 400, 8)
+    spaces = {("gccf", "base"): text + 2 * normal(1, 400, 8), ("gccf", "contrastive"): text + normal(1, 400, 8)}
+    return spaces | {("sgl", "generative"): normal(2, 400, 8), ("sgl", "base"): text[:, :4]}, text
+
+
+def test_overlap_gains_hold_the_levels_of_each_model_and_its_change():
+    spaces, text = two_backbones()
+    table = semantics.overlap_gains(spaces, text, np.random.default_rng(0), ks=(5, 20), n_items=300)
+    assert len(table) == 8 and table["neighbours"].tolist() == [5] * 4 + [20] * 4
+    for row in table.itertuples():
+        labels = {"own": spaces[row.backbone, row.alignment], "base": spaces[row.backbone, "base"]}
+        values = semantics.item_overlap(labels, text, row.neighbours, 300)
+        assert row.mean_jaccard == pytest.approx(values["own"].mean())
+        assert row.chance == semantics.chance_overlap(300, row.neighbours)
+        assert row.permuted == pytest.approx(row.chance, abs=0.01) and row.ci_low < row.mean_jaccard < row.ci_high
+        if row.alignment == "base":
+            assert np.isnan([row.difference, row.difference_low, row.gain_pct, row.gain_high]).all()
+        else:
+            assert row.difference == pytest.approx(values["own"].mean() - values["base"].mean())
+            assert row.gain_pct == pytest.approx(100 * (values["own"].mean() / values["base"].mean() - 1))
+
+
+def test_intervals_of_gains_are_paired():
+    rng = np.random.default_rng(0)
+    base = rng.uniform(0.1, 0.3, 500)
+    change = rng.normal(0.02, 0.01, 500)
+    values = pd.DataFrame({("x", "base"): base, ("x", "contrastive"): base + change})
+    row = semantics.gains(values, rng, draws=4000).loc[("x", "contrastive")]
+    low, high = stats.t.interval(0.95, 499, change.mean(), stats.sem(change))
+    assert [row["difference_low"], row["difference_high"]] == pytest.approx([low, high], rel=0.01)
+    # the delta method for a ratio of two means of the same items
+    error = 1.96 * stats.sem((base + change) - (base + change).mean() / base.mean() * base) / base.mean()
+    gain = 100 * change.mean() / base.mean()
+    assert row["gain_pct"] == pytest.approx(gain)
+    assert [row["gain_low"], row["gain_high"]] == pytest.approx([gain - 100 * error, gain + 100 * error], rel=0.01)
+
+
+def test_a_gain_needs_its_base():
+    spaces, text = two_backbones()
+    del spaces["sgl", "base"]
+    with pytest.raises(UserError, match="no base run of sgl"):
+        semantics.overlap_gains(spaces, text, np.random.default_rng(0), ks=(5,))
+
+
+def test_gain_verdicts_follow_the_interval_of_the_difference():
+    rows = [("a", "base", np.nan, np.nan), ("a", "contrastive", 0.1, 0.2), ("b", "contrastive", -0.1, 0.2)]
+    rows += [("c", "contrastive", -0.2, -0.1), ("d", "contrastive", 0.1, 0.3), ("a", "generative", -0.1, 0.1)]
+    table = pd.DataFrame(rows, columns=["backbone", "alignment", "difference_low", "difference_high"])
+    assert semantics.gain_verdicts(table) == [
+        "contrastive: 2 of 4 backbones above base; supported for a, d; inconclusive for b; not supported for c",
+        "generative: 0 of 1 backbones above base; inconclusive for a",
+    ]
+
+
+# The report's Table 1 from its own cells
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return pd.read_csv(ROOT / "params/published/report_table1_overlap.csv")
+
+
+def mean(values) -> float:
+    return sum(values) / len(values)
+
+
+def by_hand(cells, alignment):
+    """The four readings of an average gain, cell by cell."""
+    value = {(row.dataset, row.backbone, row.alignment): row.mean_jaccard for row in cells.itertuples()}
+    rows = sorted({key[:2] for key in value})
+    base, own = ([value[(*row, name)] for row in rows] for name in ("base", alignment))
+    gains = sorted(100 * (b / a - 1) for a, b in zip(base, own, strict=True))
+    half = len(gains) // 2
+    return {
+        "mean of gains": mean(gains),
+        "median of gains": gains[half] if len(gains) % 2 else mean(gains[half - 1 : half + 1]),
+        "ratio of means": 100 * (mean(own) / mean(base) - 1),
+        "ratio of rounded means": 100 * (round(mean(own), 3) / round(mean(base), 3) - 1),
+    }
+
+
+def test_averages_of_the_report_equal_those_by_hand_and_in_the_spec(cells):
+    table = semantics.report_averages(cells)
+    assert len(table) == 2 * (1 + 3 + 5)
+    for row in table.to_dict("records"):
+        part = cells if row["by"] == "all" else cells[cells[row["by"]] == row["rows"]]
+        readings = by_hand(part, row["alignment"])
+        assert {name: row[name] for name in readings} == pytest.approx(readings) and row["count"] == len(part) / 3
+    spec = {"all": (41.4, 15.4), "amazon": (26.5, 13.1), "steam": (39.6, 20.8), "yelp": (61.7, 13.0)}
+    spec |= {"autocf": (46.7, 15.7), "gccf": (14.2, 5.2), "lightgcn": (64.2, 24.9), "sgl": (32.2, 21.2)}
+    found = table.pivot(index="rows", columns="alignment", values="mean of gains")
+    for name, values in spec.items():
+        assert found.loc[name].tolist() == pytest.approx(values, abs=0.06), name
+
+
+def test_the_printed_average_gains_can_be_ratios_of_means(cells):
+    table = semantics.report_readings(cells, np.random.default_rng(0)).set_index(["alignment", "reading"])
+    possible = {key for key, row in table.iterrows() if row["possible"]}
+    assert possible == {
+        ("contrastive", "ratio of means"), ("generative", "ratio of means"), ("generative", "mean of gains"),
+    }  # fmt: skip
+    assert table.loc[("contrastive", "ratio of means"), "value"] == pytest.approx(40.03, abs=0.01)
+    exact = table.loc[("contrastive", "ratio of rounded means")]
+    assert exact["low"] == exact["high"] == pytest.approx(100 * (0.080 / 0.057 - 1))
+
+
+def test_ranges_hold_what_the_cells_were_before_rounding(cells):
+    rng, hits = np.random.default_rng(1), []
+    for _ in range(30):
+        true = cells.assign(mean_jaccard=rng.uniform(0.04, 0.1, len(cells)))
+        rounded = semantics.report_readings(true.assign(mean_jaccard=true["mean_jaccard"].round(3)), rng, 300)
+        exact = semantics.report_readings(true, rng, 2)
+        known = rounded["reading"] != "ratio of rounded means"
+        hits += exact["value"].between(rounded["low"], rounded["high"])[known].tolist()
+    assert 0.9 < np.mean(hits) < 0.99
+
+
+def test_two_statements_of_the_report_do_not_follow_from_its_cells(cells):
+    table = semantics.report_statements(cells, np.random.default_rng(0)).set_index("statement")
+    assert table.index[~table["holds"]].tolist() == ["number of settings", "average of the gains, contrastive"]
+    assert table.loc["number of settings", "recomputed"] == "13 rows; no gccf on steam, sgl on yelp"
+    assert table.loc["contrastive above generative", "recomputed"].endswith("least lead 0.001 (steam lightgcn)")
+
+
+def test_statements_notice_other_cells(cells):
+    other = cells.copy()
+    other.loc[(other["dataset"] == "yelp") & (other["alignment"] == "generative"), "mean_jaccard"] = 0.04
+    table = semantics.report_statements(other, np.random.default_rng(0)).set_index("statement")["holds"]
+    changed = ["mean overlap, generative", "gain of each row, generative", "generative above base"]
+    assert not table[changed].any() and table["mean overlap, base"] and table["contrastive above generative"]
 
 
 # Alignment trend

@@ -75,15 +75,6 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setattr(transfer, "PAUSE", 0)
-    with Server() as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        yield server
-        server.shutdown()
-
-
 def source(url, content=ARCHIVE, members=("pack/*",), **more) -> Source:
     return Source(url=url, sha256=hashlib.sha256(content).hexdigest(), members=list(members), **more)
 

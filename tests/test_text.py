@@ -55,6 +55,40 @@ def test_vectors_are_the_normalised_mean_of_the_token_states(tmp_path):
     np.testing.assert_allclose(found, np.stack(expected), atol=1e-5)
 
 
+def test_term_vectors_are_the_singular_directions_of_tf_idf(tmp_path):
+    """Against the definition: rarity-weighted counts, decomposed densely; signs of directions are free."""
+    words = [["sea", "drama"], ["sea", "war"], ["drama", "war", "war"], ["sea", "sea", "desert"], ["desert", "drama"]]
+    settings = text.EncoderSettings(name="t", kind="tfidf", model="t", dimensions=2)
+    found = text.encode([" ".join(one) for one in words], settings, tmp_path)
+    terms = sorted({word for one in words for word in one})
+    counts = np.array([[one.count(term) for term in terms] for one in words], float)
+    tf = np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0)
+    weighed = tf * (np.log((1 + len(words)) / (1 + (counts > 0).sum(0))) + 1)
+    weighed /= np.linalg.norm(weighed, axis=1, keepdims=True)
+    u, s, _ = np.linalg.svd(weighed)
+    expected = u[:, :2] * s[:2]
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-4)
+    with pytest.raises(UserError, match="lower dimensions"):
+        text.encode(["a sea", "the sea"], settings, tmp_path)
+
+
+def test_a_static_model_is_the_mean_of_its_word_vectors(tmp_path, vectors):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    tokenizer = Tokenizer(
+        models.WordLevel({"[UNK]": 0, "sea": 1, "drama": 2, "war": 3, "desert": 4}, unk_token="[UNK]")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(tmp_path / "x_tokenizer_config.json"))
+    (tmp_path / "source.json").write_text("{}")
+    save_file({"embedding.weight": vectors.astype(np.float16)}, tmp_path / "x.safetensors")
+    settings = text.EncoderSettings(name="s", kind="static", model=str(tmp_path), normalise=False)
+    found = text.encode(["sea drama", "war war desert"], settings, tmp_path / "cache")
+    table = vectors.astype(np.float16).astype(np.float32)
+    np.testing.assert_allclose(found, [table[[1, 2]].mean(0), table[[3, 3, 4]].mean(0)], atol=1e-6)
+
+
 @needs_weights
 def test_the_second_time_no_model_is_loaded(tmp_path, monkeypatch):
     minilm = text.settings("minilm")

@@ -30,6 +30,7 @@ class Source(Strict):
 
     url: str | None = Field(None, description="address of a zip archive")
     wheel: str | None = Field(None, pattern=r"^[\w.-]+==[\w.]+$", description="name==version of a package")
+    platform: str | None = Field(None, description="platform tag of the wheel; for any machine when it is only read")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="hex checksum of the archive or wheel")
     members: list[str] = Field(min_length=1, description="glob patterns; files keep the tree below the fixed prefix")
 

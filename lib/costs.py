@@ -1,0 +1,94 @@
+"""What a model costs: time and memory as its runs recorded them, weights, and the time to score (spec rlmrec 11.2)."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import torch
+
+from lib import ranking
+from lib.datasets import Interactions
+from lib.groups import final_vectors
+from lib.params import RunSettings
+from lib.tables import MODEL
+from lib.training import Recommender, build
+
+
+def training_costs(runs) -> pd.DataFrame:
+    """One row per run, from its history and manifest: model, seed, epochs, seconds_per_epoch (median, without
+    evaluation), seconds (whole run), peak_memory (of the process, GiB), machine, recall@20.
+
+    Runs that were copied from a twin took no time of their own and are left out.
+    """
+    rows = [
+        {name: getattr(run.settings, name) for name in (*MODEL, "seed")}
+        | {
+            "epochs": run.metrics["epochs"],
+            "seconds_per_epoch": run.history["seconds"].median(),
+            "seconds": run.manifest["seconds"],
+            "peak_memory": run.manifest["peak_memory"] / 2**30,
+            "machine": machine(run.manifest),
+            "recall@20": run.metrics["test"]["recall@20"],
+        }
+        for run in runs
+        if "copied_from" not in run.manifest
+    ]
+    return pd.DataFrame(rows)
+
+
+def machine(manifest: dict) -> str:
+    """The device that a run computed on, in words."""
+    known = manifest["machine"]
+    return known["gpu"] if manifest["device"] != "cpu" else f"{known['cpus']} x {known['cpu']}"
+
+
+def against_base(costs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """How many times the base's seconds per epoch an aligned model takes, ours and the paper's, by backbone.
+
+    costs: `training_costs`; published: columns dataset, backbone, alignment, seconds. The paper's ratio is that of the
+    same dataset, or else the mean over its datasets. Columns backbone, alignment, ours, paper.
+    """
+    own = costs.groupby(["backbone", "alignment"])["seconds_per_epoch"].mean()
+    same = published["dataset"].isin(costs["dataset"])
+    paper = published[same] if same.any() else published
+    ratios = paper.pivot(index=["dataset", "backbone"], columns="alignment", values="seconds")
+    ratios = ratios.div(ratios["base"], axis=0).groupby("backbone").mean().stack()
+    table = pd.DataFrame({"ours": own / own.xs("base", level="alignment"), "paper": ratios}).dropna(subset="ours")
+    return table.query("alignment != 'base'").rename_axis(["backbone", "alignment"]).reset_index()
+
+
+def weights(settings: RunSettings, data: Interactions, text: torch.Tensor | None) -> dict[str, int]:
+    """How many numbers a model trains, by part, and final_vectors: how many it recommends by, once it is trained."""
+    model: Recommender = build(settings, data, text)
+    count = {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}
+    ego = model.backbone.ego.numel()
+    final = len(model.backbone.ego) * model.backbone.output_size
+    trained = {"ego_table": ego, "other_backbone": count["backbone"] - ego, "alignment_only": count["alignment"]}
+    return trained | {"final_vectors": final}
+
+
+def rescored(run, data: Interactions) -> pd.DataFrame:
+    """Per-user test metrics from nothing but a run's stored final vectors and the interactions."""
+    return ranking.evaluate(final_vectors(run), data.n_users, data.train, data.test, run.settings.protocol.ks)
+
+
+def scoring_seconds(runs, data: Interactions, k: int = 20, users: int = 2048, repeats: int = 7) -> pd.DataFrame:
+    """Seconds to rank all items for up to `users` test users by each run's final vectors: model, width, seconds.
+
+    The best of some repeats, which take turns, so that a busy moment meets all runs alike.
+    """
+    chosen = np.flatnonzero(np.diff(data.test.indptr))[:users]
+    finals, taken = [final_vectors(run) for run in runs], []
+    for _ in range(repeats):
+        taken.append([_seconds(final, data, chosen, k) for final in finals])
+    rows = [
+        {name: getattr(run.settings, name) for name in MODEL} | {"width": final.shape[1], "seconds": seconds}
+        for run, final, seconds in zip(runs, finals, np.min(taken, axis=0), strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _seconds(final: torch.Tensor, data: Interactions, users: np.ndarray, k: int) -> float:
+    start = time.perf_counter()
+    ranking.top_items(final[: data.n_users], final[data.n_users :], data.train, users, k)
+    return time.perf_counter() - start

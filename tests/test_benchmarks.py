@@ -1,0 +1,338 @@
+"""Benchmarks: everyone computes the same, the counts are right, and the commands run."""
+
+import importlib.util
+import io
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import toys
+from PIL import Image
+
+from lib import params, plots, provenance, ranking, training
+from lib.files import ROOT, UserError
+
+sys.path.append(str(ROOT))  # pytest alone, unlike python -m pytest, does not look there
+from benchmarks import __main__ as command  # noqa: E402
+from benchmarks import generated, growing, growth, pyg, report, roofline, textbook  # noqa: E402
+from benchmarks.apart import Apart  # noqa: E402
+
+DATA = toys.interactions(60, 50)
+TEXT = toys.text(DATA)
+CELLS = [(name, kind) for name in textbook.BACKBONES for kind in ("base", "contrastive", "generative")]
+
+
+def library(backbone, alignment):
+    """The library's model of a cell, its settings and yaml keys, on the toy data."""
+    settings = params.resolve("amazon", backbone, alignment, scale="paper")
+    settings = settings.model_copy(update={"protocol": toys.protocol(batch_size=100)})
+    options = settings.backbone_settings | settings.alignment_settings
+    return training.build(settings, DATA, None if alignment == "base" else TEXT), settings, options
+
+
+def same_start(plain, ours):
+    """Copy the library's initial values into a textbook model."""
+    with torch.no_grad():
+        users, items = ours.backbone.ego.split([DATA.n_users, DATA.n_items])
+        plain.users.copy_(users)
+        plain.items.copy_(items)
+    for name in ("project", "generate"):
+        if hasattr(plain, name):
+            getattr(plain, name).load_state_dict(getattr(ours.alignment, name).state_dict())
+
+
+def batches(seed):
+    return training.Sampler(DATA.train, 100).epoch(torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def cell(request):
+    ours, settings, options = library(*request.param)
+    plain = textbook.Model(*request.param, options, DATA.train, TEXT, 8)
+    same_start(plain, ours)
+    return ours, plain, settings
+
+
+@pytest.mark.parametrize("cell", CELLS, ids="-".join, indirect=True)
+def test_textbook_losses_and_gradients_are_the_librarys(cell):
+    ours, plain, _ = cell
+    one, other = next(batches(3)), next(batches(3))
+    terms = ours.losses(one)
+    plain_terms = plain.losses(*other[:3], other.generator)
+    assert plain_terms.keys() == terms.keys()
+    for name in terms:
+        torch.testing.assert_close(plain_terms[name], terms[name], rtol=1e-5, atol=1e-7, msg=name)
+    sum(terms.values()).backward()
+    sum(plain_terms.values()).backward()
+    gradient = torch.cat([plain.users.grad, plain.items.grad])
+    torch.testing.assert_close(gradient, ours.backbone.ego.grad, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("cell", CELLS, ids="-".join, indirect=True)
+def test_textbook_trains_to_the_same_vectors(cell):
+    ours, plain, settings = cell
+    optimizer, fused = torch.optim.Adam(plain.parameters(), lr=0.01), training.adam(ours, settings.protocol)
+    for seed in range(3):
+        generator = torch.Generator().manual_seed(seed)
+        losses = training.train_epoch(ours, fused, training.Sampler(DATA.train, 100), generator, seed)
+        assert textbook.train_epoch(plain, optimizer, batches(seed)) == pytest.approx(sum(losses.values()), rel=1e-5)
+    with torch.no_grad():
+        final = plain.encode(torch.cat([plain.users, plain.items]), plain.adjacency)
+    torch.testing.assert_close(final, ours.final(), rtol=1e-5, atol=1e-5)
+    metrics = ranking.mean(ranking.evaluate(ours.final(), DATA.n_users, DATA.train, DATA.test))
+    assert textbook.evaluate(plain, DATA.train, DATA.test) == pytest.approx(metrics)
+
+
+@pytest.mark.parametrize("csr", [False, True], ids=["edge list", "csr"])
+def test_the_peer_trains_to_the_same_vectors(csr):
+    pytest.importorskip("torch_geometric", reason="PyTorch Geometric is not installed")
+    ours, settings, options = library("lightgcn", "base")
+    peer = pyg.Model(ours.backbone.graph, options, 8, csr)
+    with torch.no_grad():
+        peer.peer.embedding.weight.copy_(ours.backbone.ego)
+    torch.testing.assert_close(peer.final(), ours.final())
+    optimizer, fused = torch.optim.Adam(peer.parameters(), lr=0.01), training.adam(ours, settings.protocol)
+    for seed in range(3):
+        generator = torch.Generator().manual_seed(seed)
+        losses = training.train_epoch(ours, fused, training.Sampler(DATA.train, 100), generator, seed)
+        assert pyg.train_epoch(peer, optimizer, batches(seed)) == pytest.approx(sum(losses.values()), rel=1e-5)
+    torch.testing.assert_close(peer.final(), ours.final(), rtol=1e-5, atol=1e-5)
+
+
+def test_without_the_peer_one_sentence_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch_geometric.nn", None)
+    with pytest.raises(UserError, match=r"left out .*pip install torch_geometric$"):
+        pyg.load()
+
+
+# The generator
+
+
+def test_generated_pairs_are_distinct_and_as_many_as_asked():
+    data = generated.interactions(20_000, seed=1)
+    assert (data.train.nnz, data.test.nnz, data.validation.nnz) == (20_000, 2_000, 0)
+    assert data.train.shape == (1000, 500)
+    assert (data.train + data.test).max() == 1  # Interactions itself refuses repeats within a split
+    assert data.fingerprint == generated.interactions(20_000, seed=1).fingerprint
+    assert data.fingerprint != generated.interactions(20_000, seed=2).fingerprint
+
+
+def test_generated_degrees_are_heavy_tailed():
+    rng = np.random.default_rng(0)
+    drawn = np.bincount(generated.power_law(1000, 10**6, 3.0, rng), minlength=1000)
+    ranks = np.arange(1, 1001)
+    assert np.polyfit(np.log(ranks[10:]), np.log(drawn[10:]), 1)[0] == pytest.approx(-0.5, abs=0.03)
+    data = generated.interactions(100_000)
+    for degrees in (np.diff(data.train.indptr), np.bincount(data.train.indices)):
+        assert degrees.max() > 10 * np.median(degrees)  # equal chances would give about 2
+        share = np.sort(degrees)[-len(degrees) // 100 :].sum() / degrees.sum()
+        assert share > 0.05  # of the first hundredth
+
+
+def test_too_few_to_generate_is_one_sentence():
+    with pytest.raises(UserError, match="12 interactions are too few"):
+        generated.interactions(12)
+
+
+def test_first_users_keep_their_entries_and_the_others_lose_theirs():
+    some, count = growing.first_users(DATA.test, 7)
+    users = np.flatnonzero(DATA.test.getnnz(axis=1))[:7]
+    expected = np.zeros(DATA.test.shape)
+    expected[users] = DATA.test[users].toarray()
+    assert count == 7 and (some.toarray() == expected).all()
+
+
+# The roofline
+
+
+def test_bytes_and_operations_counted_by_hand():
+    # 3 nodes, 4 entries, width 2: 4 ids, 4 rows and 3 pointers read, 3 rows written; 8 additions
+    assert roofline.sparse_product(3, 4, 2) == (4 * (4 + 8 + 3 + 6), 8)
+    assert roofline.batch_rows(2, 2) == (4 * (12 + 12 + 12), 24)
+    # 2 rows, 3 candidates: 6 logits of 2 products and 2 additions, and two gradients of the same shape
+    assert roofline.log_sum_exp(2, 3, 2) == (4 * (4 + 4 + 6 + 6), 3 * 24)
+    assert roofline.log_sum_exp(2, 3, 2, constants=True) == (4 * (4 + 4 + 6), 2 * 24)
+    # 5 rows, 4 -> 3 -> 2: 5*4*3 and 5*3*2 multiplications and as many additions
+    moved = 4 * 5 * (2 * 4 + 2 * 3 + 2 * 2)
+    assert roofline.perceptron(5, 4, 2, learning_inputs=False) == (moved, 2 * 120 + 3 * 60)
+    assert roofline.perceptron(5, 4, 2, learning_inputs=True) == (moved, 3 * 120 + 3 * 60)
+    assert roofline.adam(10) == (4 * 80, 120)
+
+
+def test_a_step_counts_distinct_rows_and_shared_products():
+    batch = SimpleNamespace(
+        users=torch.tensor([0, 0, 1]), positives=torch.tensor([2, 3, 2]), negatives=torch.tensor([1, 2, 0])
+    )
+    shape = roofline.Shape(n_users=5, n_items=4, entries=20, size=2, text=6, parameters=18)
+    options = {"layers": 3, "keep_rate": 0.5, "mask_ratio": 0.5}
+    base = roofline.step("lightgcn", "base", options, shape, batch)
+    assert base["propagation"] == [roofline.sparse_product(9, 10, 2).times(6)]
+    con = roofline.step("lightgcn", "contrastive", options, shape, batch)
+    assert con["projection"] == [roofline.perceptron(5 + 4, 6, 2, False)]  # all users, items 0 to 3
+    assert con["alignment"] == [roofline.log_sum_exp(*rows, 2) for rows in ((2, 5), (2, 2), (3, 3))]
+    gen = roofline.step("lightgcn", "generative", options, shape, batch)
+    assert gen["alignment"] == [roofline.log_sum_exp(4, 4, 6, constants=True)]
+    simgcl = roofline.step("simgcl", "base", {"layers": 3}, shape, batch)
+    assert simgcl["propagation"] == [roofline.sparse_product(9, 20, 2).times(2 * 7)]
+    assert simgcl["contrast"] == [roofline.log_sum_exp(2, 5, 2), roofline.log_sum_exp(2, 4, 2)]
+
+
+def test_each_part_takes_the_longer_of_its_times():
+    machine = roofline.Machine(bandwidth=10.0, flops=2.0)
+    parts = {"moving": [roofline.Work(100, 1)], "computing": [roofline.Work(10, 6), roofline.Work(0, 2)]}
+    assert roofline.seconds(parts, machine) == 10 + 3 + 1
+
+
+def test_measured_speeds_are_those_of_a_computer():
+    machine = roofline.measure(2**20, repeats=1)
+    assert 1e8 < machine.bandwidth < 1e13 and 1e8 < machine.flops < 1e15
+
+
+# Tables and figures
+
+
+def row(backbone, alignment, implementation, epoch, **more):
+    values = {"backbone": backbone, "alignment": alignment, "implementation": implementation, "epoch_s": epoch}
+    return {"dataset": "amazon", "device": "cpu", "width": 384, "threads": 2, "gpu_mib": None} | values | more
+
+
+def rows():
+    ours = {"engine": "dgl", "evaluation_s": 0.2, "memory_mib": 600.0}
+    found = []
+    for backbone, factor in {"gccf": 0.8, "lightgcn": 1, "sgl": 20, "simgcl": 20, "dccf": 9, "autocf": 30}.items():
+        for kind, more in {"base": 1, "contrastive": 12, "generative": 3}.items():
+            found.append(row(backbone, kind, "ours", 0.3 * factor * more, **ours))
+            if backbone in textbook.BACKBONES:
+                found.append(row(backbone, kind, "textbook", 3 * factor * more, evaluation_s=2.0, memory_mib=1200.0))
+            if (backbone, kind) in roofline.CELLS:
+                found.append(row(backbone, kind, "roofline", 0.06 * factor * more, gb_per_s=50.0))
+    return found + [row("lightgcn", "base", "pyg", 2.4), row("lightgcn", "base", "pyg-csr", 0.75)]
+
+
+@pytest.fixture(scope="module")
+def table():
+    return report.tidy(rows(), report.public("amazon", "cpu", 384))
+
+
+def test_the_table_sets_everyone_beside_ours(table):
+    layout = report.layout(table).set_index(["backbone", "alignment"])
+    assert len(layout) == 18 and layout.index[0] == ("gccf", "base")
+    line = layout.loc[("lightgcn", "base")]
+    assert line["epoch [s]"] == "0.3" and line["textbook, epoch [s]"] == "3 (10x)"
+    assert line["pyg-csr, epoch [s]"] == "0.75 (2.5x)" and line["public, epoch [s]"] == "2.2 (7.33x)"
+    assert line["lower bound [s]"] == "0.06 (ours 5x)"
+    assert line["public, evaluation [s]"] == "2.6 (13x)" and line["textbook, memory [MiB]"] == "1200 (2x)"
+
+
+def test_published_seconds_need_the_same_width_and_hardware():
+    assert set(report.public("amazon", "cpu", 1536)["alignment"]) == {"base"}  # base reads no text
+    gpu = report.public("amazon", "cuda", 1536)
+    assert set(gpu["implementation"]) == {"public", "paper"} and len(gpu) == 6 + 18
+    assert report.public("yelp", "cpu", 384).empty
+
+
+def test_public_numbers_name_their_source():
+    table = pd.read_csv(ROOT / "benchmarks/public.csv")
+    assert table["source"].notna().all() and (table["seconds"] > 0).all()
+    assert not table.duplicated(["dataset", "hardware", "backbone", "alignment", "measure"]).any()
+
+
+def grown(power=1.0):
+    sizes = np.array([1e5, 1e6, 1e7])
+    return pd.DataFrame({"interactions": sizes, **{name: 1e-6 * sizes**power for name in report.MEASURES}})
+
+
+FIGURES = {"bars": lambda table: report.bars(table), "growth": lambda _: report.growth(grown(), 20 * 1024)}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_the_same_twice_and_nothing_is_cut_off(name, table):
+    images = []
+    for _ in range(2):
+        buffer = io.BytesIO()
+        FIGURES[name](table).savefig(buffer, dpi=60, metadata={"Software": None})
+        images.append(buffer.getvalue())
+    assert images[0] == images[1]
+    assert 0.02 < (np.asarray(Image.open(io.BytesIO(images[0])).convert("L")) < 250).mean() < 0.6
+    figure = FIGURES[name](table)
+    with plots.theme():
+        box = figure.get_tightbbox()
+    width, height = figure.get_size_inches()
+    assert width <= plots.PAGE and box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
+
+
+def test_bars_have_the_measured_heights_on_a_logarithmic_axis(table):
+    base, contrastive, _ = report.bars(table).axes
+    assert base.get_yscale() == "log" and [axes.get_title("left") for axes in (base, contrastive)][0] == "base"
+    heights = [bar.get_height() for bar in base.patches]
+    assert heights[:2] == pytest.approx([0.24, 2.4])  # gccf: ours, textbook
+    bounds = [lines.get_segments()[0][0][1] for lines in base.collections]
+    assert bounds == pytest.approx([0.06, 1.2])
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_slope_is_the_exponent(power):
+    frame = grown(power)
+    assert report.slope(frame["interactions"], frame["epoch_s"]) == pytest.approx(power)
+    assert f"slope {power:.2f}" in report.growth(frame).axes[0].get_title("left")
+
+
+# The commands
+
+
+def test_the_command_runs_and_saves(tmp_path, capsys):
+    assert command.main(["10000", "lightgcn", "base", "--quick", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert "lower bound [s]" in said.out
+    assert importlib.util.find_spec("torch_geometric") or "pip install torch_geometric" in said.err
+    table = pd.read_csv(tmp_path / "10000-cpu.csv").set_index("implementation")
+    assert {"ours", "textbook", "roofline"} <= set(table.index)
+    assert (table["epoch_s"] > 0).all() and table.loc["ours", "memory_mib"] > 50
+    assert table.loc["roofline", "epoch_s"] < table.loc["ours", "epoch_s"]
+    for name in ("10000-cpu.md", "10000-cpu-figure.png"):
+        assert "benchmarks/__main__.py" in provenance.why(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(["amazom"], "amazon"), (["amazon", "lightgnc"], "lightgcn"), (["amazon", "lightgcn", "kontrastive"], "known")],
+)
+def test_a_misspelt_name_is_one_sentence(arguments, says, capsys):
+    assert command.main(arguments) == 2
+    assert says in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_growth_runs_and_saves(tmp_path, capsys):
+    arguments = ["--sizes", "3000", "--steps", "2", "--batches", "4", "--out", str(tmp_path)]
+    assert growth.main(arguments) == 0
+    table = pd.read_csv(tmp_path / "growth-cpu.csv")
+    assert table["interactions"].tolist() == [3000] and table["batch"].tolist() == [750]
+    times = table["sampling_s"] + table["batches"] * table["step_s"]
+    np.testing.assert_allclose(table["epoch_s"], times, rtol=1e-3)
+    assert (table["own_mib"] < table["memory_mib"]).all() and (table["chunk_s"] > 0).all()
+    assert (tmp_path / "growth-cpu-figure.png").exists()
+
+
+def test_growth_without_memory_is_one_sentence(tmp_path, capsys):
+    assert growth.main(["--sizes", "1e6", "--memory", "0.7", "--out", str(tmp_path)]) == 2
+    assert "1,000,000 interactions are left out: the memory does not suffice" in capsys.readouterr().err
+
+
+class Hungry:
+    """Something that is killed while it works."""
+
+    def die(self):
+        import os
+        import signal
+
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_process_is_one_sentence():
+    hungry = Apart(Hungry)
+    with pytest.raises(UserError, match="killed, probably for want of memory"):
+        hungry.call("die")
+    hungry.close()

@@ -1,0 +1,92 @@
+"""Costs as runs recorded them, weights against the layers' own sizes, and scoring from stored vectors alone."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import toys
+
+from lib import costs, params, ranking, tables
+
+DATA = toys.interactions(60, 80, seed=3)
+
+
+def run(alignment="base", seconds=(1.0, 9.0, 2.0), **manifest):
+    settings = params.resolve("movielens-100k", "lightgcn", alignment)
+    vectors = torch.randn(140, 8, generator=torch.Generator().manual_seed(len(alignment))).numpy()
+    machine = {"machine": {"cpu": "chip", "cpus": 2, "gpu": None}, "device": "cpu", "seconds": 20.0}
+    per_user = ranking.evaluate(torch.from_numpy(vectors), 60, DATA.train, DATA.test)
+    return SimpleNamespace(
+        settings=settings,
+        history=pd.DataFrame({"epoch": range(3), "seconds": seconds}),
+        metrics={"epochs": 3, "test": ranking.mean(per_user)},
+        manifest={**machine, "peak_memory": 2**29, **manifest},
+        embeddings={"user_final": vectors[:60], "item_final": vectors[60:], "user_ego": None, "item_ego": None},
+        per_user=per_user,
+    )
+
+
+def test_training_costs_are_those_of_history_and_manifest():
+    (row,) = costs.training_costs([run(), run("contrastive", copied_from="elsewhere")]).to_dict("records")
+    assert (row["seconds_per_epoch"], row["seconds"], row["epochs"]) == (2.0, 20.0, 3)  # the median
+    assert (row["peak_memory"], row["machine"], row["alignment"]) == (0.5, "2 x chip", "base")
+    assert row["recall@20"] == run().per_user["recall@20"].mean()
+
+
+def test_the_machine_is_the_device_that_computed():
+    machine = {"cpu": "chip", "cpus": 2, "gpu": "card"}
+    assert costs.machine({"machine": machine, "device": "cuda"}) == "card"
+    assert costs.machine({"machine": machine, "device": "cpu"}) == "2 x chip"
+
+
+def test_ratios_to_base_stand_beside_the_papers():
+    rows = [("movielens-100k", "gccf", kind, seconds) for kind, seconds in
+            [("base", 1.0), ("base", 3.0), ("contrastive", 5.0), ("generative", 3.0)]]  # fmt: skip
+    own = pd.DataFrame(rows, columns=["dataset", "backbone", "alignment", "seconds_per_epoch"])
+    published = tables.published("rlmrec_epoch_seconds")
+    found = costs.against_base(own, published).set_index("alignment")
+    assert found["ours"].to_dict() == {"contrastive": 2.5, "generative": 1.5}
+    mean = np.mean([1.95 / 0.88, 2.39 / 1.11, 4.32 / 2.05])  # the paper has no MovieLens: all three datasets
+    assert found.loc["contrastive", "paper"] == pytest.approx(mean)
+    same = costs.against_base(own.assign(dataset="amazon"), published).set_index("alignment")
+    assert same.loc["generative", "paper"] == pytest.approx(1.72 / 0.88)
+
+
+def test_weights_of_each_part():
+    text = toys.text(DATA, width=10)
+    settings = params.resolve("movielens-100k", "gccf", "contrastive")
+    found = costs.weights(settings, DATA, text)
+    d, layers = settings.protocol.embedding_size, settings.backbone_settings["layers"]
+    width = d * (layers + 1)
+    hidden = (10 + width) // 2
+    assert found["ego_table"] == 140 * d and found["final_vectors"] == 140 * width
+    assert found["alignment_only"] == (10 + 1) * hidden + (hidden + 1) * width
+    base = costs.weights(params.resolve("movielens-100k", "gccf"), DATA, None)
+    assert base == {**found, "alignment_only": 0} and base["other_backbone"] == 0
+    intents = costs.weights(params.resolve("movielens-100k", "dccf"), DATA, None)
+    assert intents["other_backbone"] == 2 * d * 128
+
+
+def test_the_papers_projector():
+    """Spec rlmrec 3.1: 1,230,128 parameters for 1536-d text and D = 32."""
+    settings = params.resolve("amazon", "lightgcn", "contrastive", scale="paper")
+    assert costs.weights(settings, DATA, toys.text(DATA, width=1536))["alignment_only"] == 1_230_128
+
+
+def test_scoring_needs_the_final_vectors_alone():
+    pd.testing.assert_frame_equal(costs.rescored(run(), DATA), run().per_user)
+
+
+def test_scoring_seconds_measure_every_run():
+    found = costs.scoring_seconds([run(), run("contrastive")], DATA, repeats=2)
+    assert found["alignment"].tolist() == ["base", "contrastive"] and set(found["width"]) == {8}
+    assert (found["seconds"] > 0).all()
+
+
+def test_the_papers_seconds_cover_every_cell():
+    table = tables.published("rlmrec_epoch_seconds")
+    assert len(table) == len(table.drop_duplicates(["dataset", "backbone", "alignment"])) == 54
+    means = table.groupby("alignment")["seconds"].mean()
+    assert means["base"] < means["generative"] < means["contrastive"]

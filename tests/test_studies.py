@@ -1,0 +1,82 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import params, statistics, studies
+
+USERS = 300
+
+
+def run(shift: float, seed: int):
+    """A run whose users differ by `shift` from those of another run of the same seed, but for a little noise."""
+    rng = np.random.default_rng(seed)
+    values = (
+        0.2
+        + rng.normal(0, 0.05, USERS)
+        + shift
+        + np.random.default_rng(int(1e6 * abs(shift)) + 7).normal(0, 0.01, USERS)
+    )
+    return SimpleNamespace(
+        per_user=pd.DataFrame({"user": np.arange(USERS), "recall@20": values, "ndcg@20": values / 2})
+    )
+
+
+@pytest.fixture
+def runs():
+    shifts = {("base", 0.0): 0.0, ("contrastive", 0.0): 0.02, ("base", 0.5): -0.1, ("contrastive", 0.5): -0.1001}
+    return [
+        ({"alignment": alignment, "noise": noise}, run(shift, seed))
+        for (alignment, noise), shift in shifts.items()
+        for seed in (1, 2)
+    ]
+
+
+def test_summary_averages_seeds_and_keeps_labels(runs):
+    table = studies.summary(runs, np.random.default_rng(0))
+    row = table.query("alignment == 'contrastive' and noise == 0 and metric == 'recall@20'").iloc[0]
+    own = [one.per_user["recall@20"] for labels, one in runs if labels == {"alignment": "contrastive", "noise": 0.0}]
+    assert row["mean"] == pytest.approx(np.mean(own))
+    assert row.ci_low < row["mean"] < row.ci_high and len(table) == 8
+
+
+def test_gains_compare_with_the_base_of_the_same_label(runs):
+    table = studies.gains(runs, np.random.default_rng(0), shared=("noise",))
+    assert set(table.alignment) == {"contrastive"} and len(table) == 4
+    recall = table[table.metric == "recall@20"].set_index("noise")
+    base, other = (
+        pd.concat([one.per_user for labels, one in runs if labels == {"alignment": kind, "noise": 0.0}])
+        .groupby("user", as_index=False)
+        .mean()
+        for kind in ("base", "contrastive")
+    )
+    alone = statistics.compare(base, other, np.random.default_rng(0)).set_index("metric")
+    assert recall.loc[0.0, "difference"] == pytest.approx(alone.loc["recall@20", "difference"])
+    assert recall.loc[0.0, "p"] == pytest.approx(alone.loc["recall@20", "p"])
+    np.testing.assert_allclose(recall.p_holm, statistics.holm(recall.p))
+    assert [studies.verdict(row) for row in recall.sort_index().itertuples()] == ["better", "not told apart"]
+    assert studies.claim(table) == "inconclusive (better in 1 of 2, worse in 0)"
+    assert studies.claim(table[table.noise == 0]).startswith("supported")
+    assert studies.claim(table[table.noise == 0.5]).startswith("not supported")
+    assert studies.sentences(table)[0].startswith("contrastive 0.0: +0.02")
+    assert studies.sentences(table)[0].endswith("], better")
+
+
+def test_gains_may_have_another_reference(runs):
+    table = studies.gains(runs, np.random.default_rng(0), base={"noise": 0.0}, shared=("alignment",))
+    assert set(table.noise) == {0.5}
+    assert table[table.metric == "recall@20"].set_index("alignment").difference["base"] == pytest.approx(-0.1, abs=0.01)
+
+
+def test_cells_follow_their_conditions():
+    conditions = [
+        {"noise": 0.1, "alignment": "base", "dataset": "amazon+noise=0.1"},
+        {"encoder": "tfidf", "alignment": "contrastive+weight=0.5"},
+    ]
+    cells = studies.cells("amazon", "lightgcn", "paper", [1, 2], conditions, encoder="minilm")
+    assert [cell.seed for _, cell in cells] == [1, 2, 1, 2]
+    (first, noisy), (last, weighed) = cells[0], cells[-1]
+    assert first == {"alignment": "base", "noise": 0.1} and noisy.dataset == "amazon+noise=0.1"
+    assert last == {"alignment": "contrastive", "encoder": "tfidf"}
+    assert weighed == params.resolve("amazon", "lightgcn", "contrastive+weight=0.5", 2, "paper", "tfidf")
