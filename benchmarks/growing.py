@@ -35,10 +35,10 @@ class Growing:
         """Seconds and memory; raises UserError when the memory does not suffice."""
         try:
             return self._measure(steps, batches)
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "alloc" not in str(error) and "memory" not in str(error):
+        except Exception as error:  # numpy, torch and DGL each have an error of their own for it
+            if not isinstance(error, MemoryError) and "alloc" not in str(error) and "memory" not in str(error):
                 raise
-            raise UserError(f"the memory does not suffice ({str(error).splitlines()[0][:80]})") from None
+            raise UserError(f"the memory does not suffice ({str(error).partition('. ')[0][:80]})") from None
 
     def _measure(self, steps, batches):
         with self._timed("build_s"):
@@ -62,8 +62,8 @@ class Growing:
             epoch = sampler.epoch(generator)
             first = next(epoch)
         training.train_epoch(model, optimizer, Few([first]), generator, 0)  # to warm up
-        few = Few(islice(epoch, steps))
         with self._timed("step_s"):
+            few = Few(list(islice(epoch, steps)) or [first])
             training.train_epoch(model, optimizer, few, generator, 0)
         self.clock["step_s"] /= len(few)
         self.clock["epoch_s"] = self.clock["sampling_s"] + len(sampler) * self.clock["step_s"]

@@ -22,7 +22,7 @@ from lib.files import UserError
 from lib.progress import Progress
 from lib.tables import to_markdown
 
-SIZES = (1e5, 3e5, 1e6, 3e6, 1e7, 2e7)
+SIZES = (1e5, 3e5, 1e6, 3e6, 1e7, 2e7, 5e7)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__.splitlines()[0])
-    made.add_argument("--sizes", type=float, nargs="+", default=SIZES, help="train interactions, up to 5e7 or more")
+    made.add_argument("--sizes", type=float, nargs="+", default=SIZES, help="train interactions")
     made.add_argument("--steps", type=int, default=3, help="measured steps; an epoch's time is reckoned from them")
     made.add_argument("--batches", type=int, default=30, help="steps of an epoch, at every size")
     made.add_argument(

@@ -10,7 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from lib.files import UserError
-from lib.semantics import neighbours
+from lib.semantics import AGAIN, neighbours
 from lib.statistics import bootstrap_difference, bootstrap_mean
 
 WORDS = 12  # of a sentence beside a title
@@ -80,16 +80,23 @@ def changes(overlaps: pd.DataFrame, rng: np.random.Generator, n: int = 3) -> pd.
 
 
 def change_verdicts(changes: pd.DataFrame) -> list[str]:
-    """One sentence per alignment: do items rise on average, as the picked ones do? changes: the frame of `changes`."""
-    sentences = []
-    for row in changes.itertuples():
-        verdict = "supported" if row.ci_low > 0 else "not supported" if row.ci_high < 0 else "inconclusive"
+    """One sentence per alignment: do items rise on average, as the picked ones do? changes: the frame of `changes`.
+
+    As in `semantics.gain_verdicts`, the interval must lie beyond the change of a second base run, if there is one.
+    """
+    noise, sentences = changes.loc[changes["alignment"] == AGAIN, "mean"].abs().sum(), []
+    for row in changes[changes["alignment"] != AGAIN].itertuples():
         mean = f"{row.mean:+.4f} [{row.ci_low:+.4f}, {row.ci_high:+.4f}]".replace("-", "\N{MINUS SIGN}")
         sentences.append(
-            f"{row.alignment}: a rise on average is {verdict}, all items {mean}, the picked ones {row.top_mean:+.4f}; "
-            f"{row.rises:.0%} of all items rise, {row.falls:.0%} fall, {row.unchanged:.0%} stay"
+            f"{row.alignment}: a rise on average is {_verdict(row.ci_low, row.ci_high, noise)}, all items {mean}, the "
+            f"picked ones {row.top_mean:+.4f}; {row.rises:.0%} rise, {row.falls:.0%} fall, {row.unchanged:.0%} stay"
         )
     return sentences
+
+
+def _verdict(low: float, high: float, noise: float) -> str:
+    """What the interval of an effect says, when effects up to `noise` come from another seed alone."""
+    return "supported" if low > noise else "not supported" if high < -noise else "inconclusive"
 
 
 def nearest(spaces: dict, items, n: int = 5, k: int = 20) -> pd.DataFrame:
@@ -231,14 +238,14 @@ def pair_summary(positions: pd.DataFrame, rng: np.random.Generator) -> pd.DataFr
 
 
 def pair_verdicts(summary: pd.DataFrame) -> list[str]:
-    """One sentence per alignment: does the partner move towards the user? The interval of the change of `nearer` says.
+    """One sentence per alignment: does the partner move towards the user? summary: the frame of `pair_summary`.
 
-    summary: the frame of `pair_summary`.
+    The interval of the change of `nearer` must lie beyond the change of a second base run, if there is one.
     """
-    sentences = []
-    for row in summary[(summary["measure"] == "nearer") & (summary["space"] != "base")].itertuples():
-        closer, farther = row.difference_high < 0, row.difference_low > 0
-        verdict = "supported" if closer else "not supported" if farther else "inconclusive"
+    changes = summary[(summary["measure"] == "nearer") & (summary["space"] != "base")]
+    noise, sentences = changes.loc[changes["space"] == AGAIN, "difference"].abs().sum(), []
+    for row in changes[changes["space"] != AGAIN].itertuples():
+        verdict = _verdict(-row.difference_high, -row.difference_low, noise)  # nearer means fewer in between
         change = f"{row.difference:+.3f} [{row.difference_low:+.3f}, {row.difference_high:+.3f}]"
         change = change.replace("-", "\N{MINUS SIGN}")
         sentences.append(

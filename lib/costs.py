@@ -73,9 +73,10 @@ def rescored(run, data: Interactions) -> pd.DataFrame:
 
 
 def scoring_seconds(runs, data: Interactions, k: int = 20, users: int = 2048, repeats: int = 7) -> pd.DataFrame:
-    """Seconds to rank all items for up to `users` test users by each run's final vectors: model, width, seconds.
+    """Processor seconds to rank all items for up to `users` test users by each run's final vectors, on the CPU.
 
-    The best of some repeats, which take turns, so that a busy moment meets all runs alike.
+    The best of some repeats, which take turns, so that a busy moment meets all runs alike. Columns of MODEL, width,
+    seconds.
     """
     chosen = np.flatnonzero(np.diff(data.test.indptr))[:users]
     finals, taken = [final_vectors(run) for run in runs], []
@@ -89,6 +90,6 @@ def scoring_seconds(runs, data: Interactions, k: int = 20, users: int = 2048, re
 
 
 def _seconds(final: torch.Tensor, data: Interactions, users: np.ndarray, k: int) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     ranking.top_items(final[: data.n_users], final[data.n_users :], data.train, users, k)
-    return time.perf_counter() - start
+    return time.process_time() - start

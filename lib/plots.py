@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from lib.semantics import Dashboard, chance_overlap
+from lib.semantics import AGAIN, Dashboard, chance_overlap
 
 # Okabe and Ito's palette, which the common kinds of colour blindness keep apart; blue, orange, green as in the report
 ALIGNMENTS = {"base": "#0072B2", "contrastive": "#D55E00", "generative": "#009E73"}
@@ -482,10 +482,11 @@ def overlap_gains(table: pd.DataFrame, report: pd.DataFrame) -> Figure:
     """Gain in overlap over base by backbone, one panel per alignment: the report's beside ours with 95% intervals.
 
     table: columns backbone, alignment, vectors, items, neighbours, gain_pct, gain_low, gain_high, one mark per setting;
-    report: columns dataset, backbone, alignment, gain_pct. The axis is logarithmic in the ratio to base.
+    report: columns dataset, backbone, alignment, gain_pct. The axis is logarithmic in the ratio to base. Grey bars
+    reach as far as two runs of base differ in that setting (rows of `semantics.AGAIN`), at most over the backbones.
     """
     backbones = _ordered(set(table["backbone"]), BACKBONES)
-    names = [name for name in _ordered(table["alignment"], ALIGNMENTS) if name != "base"]
+    names = [name for name in _ordered(table["alignment"], ALIGNMENTS) if name not in ("base", AGAIN)]
     figure, panels = _panels(len(names), height=0.5 * len(backbones) + 0.8, columns=2)
     figure.set_figwidth(PAGE)
     settings = table[["vectors", "items", "neighbours"]].drop_duplicates().itertuples(index=False)
@@ -498,6 +499,8 @@ def overlap_gains(table: pd.DataFrame, report: pd.DataFrame) -> Figure:
             ratios = 1 + rows[["gain_low", "gain_pct", "gain_high"]].to_numpy().T / 100
             label = f"ours, {vectors}, {'all' if items == 'all' else 'first 3,000'} items, K = {k}"
             height = np.arange(len(backbones)) - 0.3 + 0.6 * place / len(settings)
+            noise = 1 + table.loc[chosen & (table["alignment"] == AGAIN), "gain_pct"].abs().max() / 100
+            axes.barh(height, noise - 1 / noise, 0.12, 1 / noise, color="#BBBBBB", zorder=0)
             axes.hlines(height, ratios[0], ratios[2], color=_colour(name), linewidth=1.2)
             axes.plot(ratios[1], height, marker, color="black", markerfacecolor=_colour(name))
             axes.plot([], [], marker, color="black", markerfacecolor=GREY, label=label)
@@ -508,6 +511,8 @@ def overlap_gains(table: pd.DataFrame, report: pd.DataFrame) -> Figure:
     for tick, backbone in zip(panels[0].get_yticklabels(), backbones, strict=True):
         tick.set_color(BACKBONES.get(backbone, "black"))
     panels[0].invert_yaxis()
+    if (table["alignment"] == AGAIN).any():
+        panels[0].barh([0], [0], color="#BBBBBB", label="two runs of base differ so far")
     handles, labels = panels[0].get_legend_handles_labels()
     columns = len(labels) if len(labels) <= 4 else -(-len(labels) // 2)
     figure.legend(handles, labels, loc="outside lower center", ncols=columns)

@@ -21,6 +21,7 @@ from filelock import FileLock
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
+from lib import alignment as alignments
 from lib import datasets, profiles, provenance, ranking, semantics, text, training, variants
 from lib.code import code_digest
 from lib.experiments import chosen_modules, reads_text
@@ -155,18 +156,20 @@ def _key(settings: RunSettings, inputs: Inputs) -> str:
 
 
 def _copied(path: Path, settings: RunSettings, inputs: Inputs, runs: Path) -> bool:
-    """Whether base@contrastive could be copied from base, whose backbone settings may be the same."""
-    twin = settings.model_copy(update={"alignment": settings.kind})
-    source = runs / twin.folder
-    if twin == settings or _key_of(source) != _key(twin, inputs):
+    """Whether base@contrastive could be copied from base or base@generative, which may have the same settings."""
+    labels = dict.fromkeys([settings.kind, *(f"{settings.kind}@{name}" for name in alignments.NAMES)])
+    twins = [settings.model_copy(update={"alignment": label}) for label in labels if label != settings.alignment]
+    same = [twin for twin in twins if _key_of(runs / twin.folder) == _key(twin, inputs)]
+    if not same:
         return False
+    source = runs / same[0].folder
     for name in ("metrics.json", "per_user.parquet", "embeddings.safetensors", "history.csv"):
         with atomic_path(path / name) as temporary:
             shutil.copyfile(source / name, temporary)
     _write_settings(path, settings)
     manifest = json.loads((source / "manifest.json").read_text())
     own = {"settings": settings.model_dump(mode="json"), "key": _key(settings, inputs)}
-    write_json(path / "manifest.json", {**manifest, **own, "copied_from": twin.folder.as_posix()})
+    write_json(path / "manifest.json", {**manifest, **own, "copied_from": same[0].folder.as_posix()})
     return True
 
 

@@ -21,6 +21,7 @@ from lib.statistics import bootstrap_mean
 
 REPORT_ITEMS = 3000  # the report searches neighbours among the first 3000 items, and samples as many elsewhere
 GROUPS = 50  # blocks of items for the jackknife
+AGAIN = "base again"  # base with another seed: as an alignment, its gain is what chance in training makes
 
 
 def _unit(vectors) -> torch.Tensor:
@@ -158,20 +159,21 @@ def gains(values: pd.DataFrame, rng: np.random.Generator, draws: int = 1000) -> 
 def gain_verdicts(table: pd.DataFrame) -> list[str]:
     """One sentence per alignment: for which backbones does its overlap lie above that of base?
 
-    table: rows of one setting of `overlap_gains`. Judged by the interval of the paired difference: above zero supports
-    the claim, below zero does not, and one that holds zero is inconclusive.
+    table: rows of one setting of `overlap_gains`. The interval of the gain must lie beyond the largest difference that
+    rows named `AGAIN` show between two runs of base (zero where there are none): above it supports the claim, below
+    its negative does not, anything else is inconclusive.
     """
+    noise = np.nan_to_num(table.loc[table["alignment"] == AGAIN, "gain_pct"].abs().max())
     sentences = []
-    for alignment, part in table[table["alignment"] != "base"].groupby("alignment", sort=False):
-        verdict = np.select(
-            [part["difference_low"] > 0, part["difference_high"] < 0], ["supported", "not supported"], "inconclusive"
+    for alignment, part in table[~table["alignment"].isin(["base", AGAIN])].groupby("alignment", sort=False):
+        found = np.select(
+            [part["gain_low"] > noise, part["gain_high"] < -noise], ["supported", "not supported"], "inconclusive"
         )
-        groups = part["backbone"].groupby(verdict).agg(", ".join)
-        found = [
-            f"{name} for {groups[name]}" for name in ("supported", "inconclusive", "not supported") if name in groups
-        ]
-        count = f"{(verdict == 'supported').sum()} of {len(part)} backbones above base"
-        sentences.append(f"{alignment}: {count}; {'; '.join(found)}")
+        groups = part["backbone"].groupby(found).agg(", ".join)
+        order = [name for name in ("supported", "inconclusive", "not supported") if name in groups]
+        count = f"{(found == 'supported').sum()} of {len(part)} backbones above base"
+        count += f" by more than two runs of base differ ({noise:.1f}%)" if noise else ""
+        sentences.append("; ".join([f"{alignment}: {count}", *(f"{name} for {groups[name]}" for name in order)]))
     return sentences
 
 

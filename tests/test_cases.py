@@ -101,8 +101,12 @@ def test_change_verdicts_follow_the_interval(shift, verdict):
     base = np.random.default_rng(1).random(300)
     noise = np.random.default_rng(2).normal(size=300) * 0.1
     overlaps = pd.DataFrame({"base": base, "contrastive": base + shift + noise - noise.mean()})
-    (sentence,) = cases.change_verdicts(cases.changes(overlaps, np.random.default_rng(0)))
+    rows = cases.changes(overlaps, np.random.default_rng(0))
+    (sentence,) = cases.change_verdicts(rows)
     assert verdict in sentence and "contrastive" in sentence
+    again = rows.assign(alignment=semantics.AGAIN, mean=-0.3)  # another seed makes more than that
+    (sentence,) = cases.change_verdicts(pd.concat([rows, again]))
+    assert "inconclusive" in sentence
 
 
 def test_nearest_are_the_neighbours_and_marked_where_the_text_agrees():
@@ -248,5 +252,9 @@ def test_pair_verdicts_follow_the_interval(low, high, verdict):
         ("contrastive", "nearer", 0.4, low, high),
     ]
     summary = pd.DataFrame(rows, columns=["space", "measure", "mean", "difference_low", "difference_high"])
-    (sentence,) = cases.pair_verdicts(summary.assign(difference=-0.1))
+    summary = summary.assign(difference=-0.1)
+    (sentence,) = cases.pair_verdicts(summary)
     assert sentence.startswith(f"contrastive: {verdict}; 0.400 of") and "\N{MINUS SIGN}0.100" in sentence
+    again = summary[2:].assign(space=semantics.AGAIN, difference=0.15)  # another seed makes more than half of that
+    (sentence,) = cases.pair_verdicts(pd.concat([summary, again]))
+    assert sentence.startswith("contrastive: inconclusive")

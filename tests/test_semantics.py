@@ -149,14 +149,18 @@ def test_a_gain_needs_its_base():
         semantics.overlap_gains(spaces, text, np.random.default_rng(0), ks=(5,))
 
 
-def test_gain_verdicts_follow_the_interval_of_the_difference():
-    rows = [("a", "base", np.nan, np.nan), ("a", "contrastive", 0.1, 0.2), ("b", "contrastive", -0.1, 0.2)]
-    rows += [("c", "contrastive", -0.2, -0.1), ("d", "contrastive", 0.1, 0.3), ("a", "generative", -0.1, 0.1)]
-    table = pd.DataFrame(rows, columns=["backbone", "alignment", "difference_low", "difference_high"])
-    assert semantics.gain_verdicts(table) == [
-        "contrastive: 2 of 4 backbones above base; supported for a, d; inconclusive for b; not supported for c",
-        "generative: 0 of 1 backbones above base; inconclusive for a",
-    ]
+@pytest.mark.parametrize(("noise", "supported"), [(None, "2 of 5 backbones above base;"), (3.0, "1 of 5")])
+def test_gain_verdicts_ask_for_more_than_another_seed_makes(noise, supported):
+    rows = [("a", "base", np.nan, np.nan, np.nan), ("a", "contrastive", 5.0, 4.0, 6.0), ("b", "contrastive", 3, 2, 4)]
+    rows += [("c", "contrastive", 0, -1, 1), ("d", "contrastive", -5, -6, -4), ("e", "contrastive", -3, -4, -2)]
+    again = [("a", semantics.AGAIN, -3.0, -4.0, -2.0), ("b", semantics.AGAIN, 1.0, 0.0, 2.0)] if noise else []
+    table = pd.DataFrame(rows + again, columns=["backbone", "alignment", "gain_pct", "gain_low", "gain_high"])
+    (sentence,) = semantics.gain_verdicts(table)
+    assert sentence.startswith(f"contrastive: {supported}") and ("(3.0%)" in sentence) == bool(noise)
+    if noise:
+        assert sentence.endswith("supported for a; inconclusive for b, c, e; not supported for d")
+    else:
+        assert sentence.endswith("supported for a, b; inconclusive for c; not supported for d, e")
 
 
 # The report's Table 1 from its own cells
