@@ -362,7 +362,7 @@ def differences(tests: pd.DataFrame, seeds: pd.DataFrame, metric: str = "recall@
     panels[0].set_yticks(range(len(backbones)), backbones, weight="bold")
     for tick, backbone in zip(panels[0].get_yticklabels(), backbones, strict=True):
         tick.set_color(BACKBONES.get(backbone, "black"))
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(len(backbones) - 0.5, -0.5)
     _legend_below(figure, panels)
     return figure
 

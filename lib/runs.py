@@ -221,7 +221,10 @@ def _write_results(path: Path, settings: RunSettings, data, model, state) -> Non
         "item_final": final[n_users:],
     }
     with atomic_path(path / "embeddings.safetensors") as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in vectors.items()}, temporary)
+        # cloned, since final vectors may be the ego table itself
+        save_file(
+            {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in vectors.items()}, temporary
+        )
     with atomic_path(path / "per_user.parquet") as temporary:
         per_user.to_parquet(temporary, index=False)
     with atomic_path(path / "history.csv") as temporary:

@@ -15,13 +15,11 @@ import torch
 import toys
 from PIL import Image
 
+from benchmarks import __main__ as command
+from benchmarks import generated, growing, growth, pyg, report, roofline, textbook
+from benchmarks.apart import Apart
 from lib import params, plots, provenance, ranking, training
 from lib.files import ROOT, UserError
-
-sys.path.append(str(ROOT))  # pytest alone, unlike python -m pytest, does not look there
-from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import generated, growing, growth, pyg, report, roofline, textbook  # noqa: E402
-from benchmarks.apart import Apart  # noqa: E402
 
 DATA = toys.interactions(60, 50)
 TEXT = toys.text(DATA)

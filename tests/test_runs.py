@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -56,6 +57,17 @@ def test_matched_base_is_copied_from_base_where_their_settings_are_the_same(plac
     assert copied.metrics == trained.metrics
     assert copied.per_user.equals(trained.per_user)
     assert ensure(place, "base@contrastive").manifest == copied.manifest  # and then it is there
+
+
+def test_final_vectors_may_be_the_ego_table_itself(tmp_path):
+    """As in matrix factorisation, which propagates nothing."""
+    ego = training.torch.randn(DATA.n_users + DATA.n_items, 4)
+    model = SimpleNamespace(final=lambda: ego, backbone=SimpleNamespace(ego=ego))
+    settings = SimpleNamespace(protocol=toys.protocol())
+    runs._write_results(tmp_path, settings, DATA, model, training.State())
+    vectors = runs.Run(tmp_path, settings).embeddings
+    np.testing.assert_array_equal(vectors["item_ego"], ego[DATA.n_users :])
+    np.testing.assert_array_equal(vectors["item_final"], ego[DATA.n_users :])
 
 
 @pytest.mark.parametrize("alignment", ["base", "contrastive"])
