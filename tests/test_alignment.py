@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 import toys
 
-from lib import alignment, training
+from lib import alignment, params, training
 from lib.files import UserError
 from lib.losses import unit
 
@@ -50,14 +50,41 @@ def test_contrastive_is_the_specs_formula_with_gradients(negative_items):
         torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-6)
 
 
-def test_generative_is_the_specs_formula():
+def test_generative_is_the_specs_formula_with_gradients():
     aligned = made("generative", weight=0.3, temperature=0.4, mask_ratio=0.2)
-    final, masked = torch.randn(N, D), torch.randperm(N)[:14]
+    final, masked = torch.randn(N, D, requires_grad=True), torch.randperm(N)[:14]
     ours = aligned.losses(final, batch(), masked)["alignment"]
     guess, truth = F.normalize(aligned.generate(final[masked])), F.normalize(TEXT[masked])
     near = (guess @ truth.T / 0.4).exp()
     expected = 0.3 * -(near.diagonal() / (near.sum(1) + 1e-8) + 1e-8).log().mean()
     torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-6)
+    weights = (final, *aligned.generate.parameters())
+    for got, wanted in zip(torch.autograd.grad(ours, weights), torch.autograd.grad(expected, weights), strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_kar_puts_gated_experts_beside_the_ego_table():
+    kar = made("kar", experts=3)
+    ego = torch.randn(N, 8)
+    ours = kar.inputs(ego)
+    for row in range(N):
+        score = torch.stack([TEXT[row] @ gate for gate in kar.gate]).exp()
+        mixed = sum(score[k] / score.sum() * expert(TEXT[row : row + 1])[0] for k, expert in enumerate(kar.experts))
+        torch.testing.assert_close(ours[row], torch.cat([ego[row], mixed]), rtol=1e-4, atol=1e-5)
+    assert kar.mask(ego, torch.Generator())[0].equal(ours) and kar.losses(ego, batch(), None) == {}
+    ours.square().sum().backward()
+    assert all(parameter.grad is not None for parameter in kar.parameters())
+
+
+@pytest.mark.parametrize("backbone", ["lightgcn", "simgcl"])
+def test_kar_trains_and_scores_with_the_text(backbone):
+    settings = params.resolve("amazon", backbone, "kar", scale="paper")
+    settings = settings.model_copy(update={"protocol": toys.protocol()})
+    model = training.build(settings, DATA, TEXT)
+    before = model.final()
+    training.fit(model, DATA, settings.protocol, seed=1)
+    assert model.final().shape == before.shape and not model.final().equal(before)
+    assert model.final().shape[1] == 2 * model.backbone.ego.shape[1]
 
 
 def test_mask_replaces_distinct_rows_by_the_token():

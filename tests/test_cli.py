@@ -6,9 +6,10 @@ import resource
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
-from lib import cli, doctor, notebook, workflow
+from lib import cli, doctor, notebook, provenance, workflow
 from lib.files import ROOT, UserError
 
 
@@ -152,6 +153,17 @@ def test_profiles_says_what_it_takes_before_asking(capsys, monkeypatch):
     assert run(capsys, "profiles", "movielens-100k", "--estimate")[1] == "all answers of smollm2 are recorded\n"
     status, out, _ = run(capsys, "profiles", "movielens-100k", "--live")
     assert (status, out.splitlines()) == (0, ["3 prompts, about $0.02", "item: 5 ok, 1 repaired", "user: 4 ok"])
+
+
+def test_index_lists_what_was_saved(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    table = pd.DataFrame({"x": [1]})
+    about = dict(claim="Is it so?", notebook="notebooks/x.ipynb", command="papermill x", ours="supported")
+    provenance.save(table, tmp_path / "figures" / "toy" / "numbers", **about)
+    cli.main(["index"])
+    assert capsys.readouterr().out == "written: figures/INDEX.md\n"
+    text = (tmp_path / "figures/INDEX.md").read_text()
+    assert "toy/numbers" in text and "Is it so?" in text and "supported" in text
 
 
 def test_user_errors_of_a_command(capsys, monkeypatch):

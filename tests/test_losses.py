@@ -38,6 +38,28 @@ def test_counts_equal_repeated_rows():
     torch.testing.assert_close(merged, losses.info_nce(x[repeated], y[repeated], y[repeated], 0.2))
 
 
+@pytest.mark.parametrize("block", [8, 10**6])
+def test_log_partition_by_row_and_as_a_weighted_sum(monkeypatch, block):
+    monkeypatch.setattr(losses, "BLOCK", block)
+    x, candidates = torch.randn(9, 6, requires_grad=True), torch.randn(14, 6, requires_grad=True)
+    weights, counts = torch.rand(9), torch.randint(1, 4, (14,))
+    naive = (x @ candidates.T + counts.log()).logsumexp(1)
+    summed = losses.log_partition(x, candidates, weights, counts)
+    torch.testing.assert_close(summed, naive @ weights)
+    rows = losses.log_partition(x, candidates.detach(), counts=counts)
+    torch.testing.assert_close(rows, naive)
+    pairs = [(summed.exp(), (naive @ weights).exp(), (x, candidates)), (rows.sin().sum(), naive.sin().sum(), (x,))]
+    for ours, truth, of in pairs:
+        for got, wanted in zip(
+            torch.autograd.grad(ours, of, retain_graph=True),
+            torch.autograd.grad(truth, of, retain_graph=True),
+            strict=True,
+        ):
+            torch.testing.assert_close(got / wanted.abs().max(), wanted / wanted.abs().max(), rtol=1e-4, atol=1e-6)
+    with pytest.raises(ValueError, match="weights"):
+        losses.log_partition(x, candidates)
+
+
 def test_log_partition_does_not_overflow():
     x = torch.full((2, 3), 100.0)
     assert losses.log_partition(x, x).isfinite().all()

@@ -125,6 +125,14 @@ def test_matched_base_takes_the_backbone_settings_of_the_other():
     assert params.resolve("amazon", "gccf", "base@base") == params.resolve("amazon", "gccf")
 
 
+def test_without_an_encoder_a_grid_is_base_only(copy):
+    tree = copy("experiments.yaml")
+    text = (tree / "experiments.yaml").read_text()
+    (tree / "experiments.yaml").write_text(text.replace("  encoder: minilm", "  encoder: none", 1))
+    with pytest.raises(UserError, match="without an encoder the alignments must be base"):
+        params.experiments(tree)
+
+
 def test_misspelt_match_offers_the_nearest():
     with pytest.raises(UserError, match="unknown alignment 'contrastiv': did you mean 'contrastive'"):
         params.resolve("amazon", "gccf", "base@contrastiv")

@@ -28,7 +28,7 @@ def repository(tmp_path_factory):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, root / name)
     (root / "notebooks").mkdir()
-    for rule in ("00_tour", "01_data", "02_profiles", "03_text_vectors", "04_train", "05_semantics", "06_tables"):
+    for rule in sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")):
         write(
             root / "notebooks" / f"{rule}.ipynb", CARD, SAVE, parameters='dataset: str = ""  # x\nscale: str = ""  # x'
         )
@@ -115,6 +115,29 @@ def test_all_cells_of_the_grids_are_planned_or_done(planned):
     for dataset, grid in experiments().items():
         for folder in grid.folders(dataset):
             assert folder in cells or (ROOT / folder / "notebook.done").exists()
+
+
+def test_studies_read_every_cell_and_the_encoders_they_name(planned):
+    for dataset, grid in experiments().items():
+        studies = {job.notebook.stem: job for job in planned if job.out.parts[1] == dataset}
+        assert set(grid.studies) <= {*studies, *(name for name in grid.studies if done(dataset, name))}
+        for name in set(grid.studies) & set(studies):
+            cells = {file for file in studies[name].inputs if file.endswith("metrics.json")}
+            assert cells == {f"{folder}/metrics.json" for folder in grid.folders(dataset)}
+            assert studies[name].outputs == [f"figures/{dataset}/{name.partition('_')[2]}.json"]
+            assert studies[name].parameters["dataset"] == dataset
+    texts = workflow.study_files("amazon", experiments()["amazon"], "13_texts")
+    assert {"params/encoders/wordllama.yaml", workflow.fetched("wordllama"), "params/encoders/tfidf.yaml"} <= set(texts)
+    assert workflow.fetched("tfidf") not in texts
+
+
+def done(dataset, name) -> bool:
+    return (ROOT / f"runs/{dataset}/notebooks/{name}.done").exists()
+
+
+def test_a_dataset_without_text_has_no_notebook_that_reads_text(planned):
+    own = {job.notebook.stem for job in planned if job.out.parts[1] == "yelp"}
+    assert own <= {"01_data", "04_train", "06_tables"}
 
 
 def test_base_runs_need_no_text(planned):
