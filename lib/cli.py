@@ -115,10 +115,11 @@ def profiles(dataset: str, model: str | None, live: bool, threads: int | None, e
 
 def train(dataset: str, backbone: str, alignment: str, seed: int, encoder, scale, values: list) -> int:
     """Train one cell of the tables by executing 04_train into its run folder; does nothing when it is up to date."""
-    from lib import notebook, params, workflow
+    from lib import notebook, params, variants, workflow
     from lib.experiments import experiments
 
-    grid = experiments().get(dataset)
+    plain = variants.name(dataset)
+    grid = experiments().get(plain)
     settings = params.resolve(
         dataset,
         backbone,
@@ -128,12 +129,13 @@ def train(dataset: str, backbone: str, alignment: str, seed: int, encoder, scale
         encoder or (grid.encoder if grid else "minilm"),
     )
     folder = Path("runs") / settings.folder
-    files = workflow.cell_files(dataset, backbone, alignment, settings.encoder)
+    files = workflow.cell_files(plain, backbone, alignment, variants.name(settings.encoder))
     job = notebook.Job(
         Path("notebooks/04_train.ipynb"),
         folder / "notebook.ipynb",
-        (f"params/{dataset}/{backbone}.yaml",),
+        (f"params/{plain}/{backbone}.yaml",),
         {
+            **({} if dataset == plain else {"dataset": dataset}),
             "alignment": alignment,
             "seed": str(seed),
             "encoder": settings.encoder,

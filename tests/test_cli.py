@@ -135,6 +135,21 @@ def test_train_runs_the_notebook_into_its_run_folder(monkeypatch):
     assert str(tiny.out) == "runs/tiny/movielens-100k/none/gccf/base/seed2023/notebook.ipynb"
 
 
+def test_train_knows_variants(monkeypatch):
+    job = trained(
+        monkeypatch, "movielens-100k+noise=0.1", "gccf", "contrastive+weight=0.1", "--encoder", "minilm+shuffled"
+    )
+    folder = "runs/movielens-100k+noise=0.1/minilm+shuffled/gccf/contrastive+weight=0.1/seed2023"
+    assert str(job.out) == f"{folder}/notebook.ipynb" and job.files == ("params/movielens-100k/gccf.yaml",)
+    chosen = {
+        "dataset": "movielens-100k+noise=0.1",
+        "alignment": "contrastive+weight=0.1",
+        "encoder": "minilm+shuffled",
+    }
+    assert job.parameters | chosen == job.parameters
+    assert {"params/movielens-100k/dataset.yaml", "params/encoders/minilm.yaml"} <= set(job.inputs)
+
+
 def test_train_passes_the_status_on(monkeypatch):
     monkeypatch.setattr(notebook, "main", lambda job: 1)
     monkeypatch.chdir(ROOT)
