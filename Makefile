@@ -56,7 +56,7 @@ test: export OMP_NUM_THREADS := 1
 test: $(STAMP)
 	$(BIN)/python -m lib fetch movielens-100k minilm smollm2
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
-	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/nbval.cfg notebooks
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-sanitize-with tests/nbval.cfg notebooks
 	$(SNAKEMAKE) --dry-run --quiet host reason rules -- $(DATASETS)
 
 notebooks: $(STAMP)

@@ -52,7 +52,7 @@ def code(notebook):
 
 def run(notebook, done, *more):
     """The command of a rule: lib.notebook compares `input.data` by content; `more` names further results or options."""
-    copy = done.replace(".done", ".ipynb").replace("{", "{wildcards.")
+    copy = re.sub(r"\{(?!params)", "{wildcards.", done.replace(".done", ".ipynb"))
     return (
         f"{shlex.quote(sys.executable)} -m lib.notebook notebooks/{notebook}.ipynb {copy} {{params.values}}"
         f" --input {{input.data}} --output {{output.results}} {' '.join(more)} && touch {{output.done}}"
@@ -270,12 +270,13 @@ for name in sorted({name for grid in GRIDS.values() for name in grid.studies}):
             results=update(study(name)),
             done=own(name),
         params:
+            notebook=name,  # the command is put together when a job starts, and by then the loop has ended
             values=lambda wildcards, name=name: settings(wildcards, name),
         resources:
             gpu=GPU,
             mem_mb=4000,
         shell:
-            run(name, own(name))
+            run("{params.notebook}", own("{params.notebook}"))
 
 
 rule index:

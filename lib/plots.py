@@ -11,7 +11,7 @@ import matplotlib.figure
 import matplotlib.style
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 from lib.semantics import AGAIN, Dashboard, chance_overlap
 
@@ -241,6 +241,13 @@ def _panels(n: int, height: float, columns: int = 3, sharey: bool = True):
     return figure, list(panels[:n])
 
 
+def _few_ticks(axes) -> None:
+    """Plain numbers at 1, 2 and 5 times powers of ten: the default ones run into each other on a short axis."""
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
 def _legend_below(figure, panels) -> None:
     entries = {}
     for axes in panels:
@@ -467,7 +474,7 @@ def time_and_quality(costs: pd.DataFrame, metric: str = "recall@20") -> Figure:
                 axes.plot(*ends, color="#BBBBBB", linewidth=0.6, zorder=1)  # from base to its variant
                 axes.plot(row[column], row[metric], marker, color=_colour(row["alignment"]))
         axes.set(xscale="log", xlabel=label)
-        axes.xaxis.set_major_formatter("{x:g}")
+        _few_ticks(axes)
         axes.grid(linewidth=0.4, color="#DDDDDD")
     panels[0].set_ylabel(f"test {metric}")
     _legend_below(figure, panels)
@@ -665,6 +672,8 @@ def sensitivity_lines(table: pd.DataFrame, metric: str = "recall@20") -> Figure:
         axes.scatter(ring["value"], ring["mean"], s=60, facecolors="none", edgecolors="black", label="published value")
         ratio = part["value"].max() / max(part["value"].min(), 1e-12)
         axes.set(title=setting, xscale="log" if ratio > 5 else "linear")
+        if ratio > 5:
+            _few_ticks(axes)
     for axes in panels[::2]:
         axes.set_ylabel(f"test {metric}")
     _legend_below(figure, panels)
