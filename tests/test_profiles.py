@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import time
 from dataclasses import replace
 
 import pandas as pd
@@ -218,10 +217,9 @@ def test_the_recording_was_made_by_these_weights():
 def test_the_model_writes_today_what_is_recorded():
     data = datasets.load("movielens-100k")
     asked = [*prompts.item_prompts(data)[::700], *prompts.user_prompts(data)[::500]]
-    known, start = recorded.read(RECORDED), time.monotonic()
+    known = recorded.read(RECORDED)
     alike = []
     for answer in profiles.open_writer(SMOLLM2).write(asked):
         before = known[answer.prompt_hash].text
         alike.append(difflib.SequenceMatcher(None, before, answer.text, autojunk=False).ratio())
     assert len(alike) == len(asked) and sorted(alike)[1] >= 0.9, alike  # rounding may turn one of them
-    assert time.monotonic() - start < 60
