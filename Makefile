@@ -54,7 +54,7 @@ plan: $(STAMP)
 
 test: export OMP_NUM_THREADS := 1
 test: $(STAMP)
-	$(BIN)/python -m lib fetch movielens-100k minilm smollm2
+	$(BIN)/python -m lib fetch movielens-100k minilm smollm2 wordllama
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-sanitize-with tests/nbval.cfg notebooks
 	$(SNAKEMAKE) --dry-run --quiet host reason rules -- $(DATASETS)
