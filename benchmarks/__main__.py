@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks import measure, pyg, report
 from lib import runs
-from lib.files import ROOT, UserError
+from lib.files import ROOT, UserError, exit_status
 from lib.graph import ENGINES
 from lib.progress import Progress
 from lib.tables import to_markdown
@@ -18,16 +18,16 @@ from lib.tables import to_markdown
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print and save; returns the exit status. A user's mistake is one sentence on stderr and status 2."""
     options = parser().parse_args(arguments)
-    try:
-        table = run(options)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return exit_status(lambda: measure_and_save(options))
+
+
+def measure_and_save(options) -> None:
+    """The whole command."""
+    table = run(options)
     print(to_markdown(report.layout(table)))
     folder = options.out or (None if options.backbone else report.RESULTS)
     if folder:
         save(table, folder, options)
-    return 0
 
 
 def save(table, folder: Path, options) -> None:

@@ -18,7 +18,7 @@ from benchmarks import generated, report
 from benchmarks.apart import Apart
 from benchmarks.growing import Growing
 from lib import runs
-from lib.files import UserError
+from lib.files import UserError, exit_status
 from lib.progress import Progress
 from lib.tables import to_markdown
 
@@ -28,11 +28,12 @@ SIZES = (1e5, 3e5, 1e6, 3e6, 1e7, 2e7, 5e7)
 def main(arguments: list[str] | None = None) -> int:
     """Measure every size, print and save; returns the exit status. A user's mistake is one sentence and status 2."""
     options = parser().parse_args(arguments)
-    try:
-        table = run(options)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return exit_status(lambda: measure_and_save(options))
+
+
+def measure_and_save(options) -> None:
+    """The whole command."""
+    table = run(options)
     print(to_markdown(table))
     settings = table[["device", "threads"]].iloc[0].to_dict()
     figure, sizes = report.growth(table, options.memory * 1024), " ".join(f"{size:g}" for size in options.sizes)
@@ -46,7 +47,6 @@ def main(arguments: list[str] | None = None) -> int:
         command=f"python -m benchmarks.growth --sizes {sizes}",
         settings=settings | {"steps": options.steps, "batches": options.batches},
     )
-    return 0
 
 
 def parser() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ Reading order is the data flow; a module imports only from those above it (tests
     graph  dense  losses  backbones  alignment    the models
     params                            which model, with which settings
     ranking  training                 fit and score
-    statistics  semantics  cases      how sure we are, what the vectors mean
+    statistics  semantics  cases  report_table    how sure we are, what the vectors mean
     plots  tables  provenance         what comes out
     seeds  studies  groups  costs     which differences hold, for whom, at what cost
     runs                              one folder per training run

@@ -5,26 +5,22 @@ import os
 import sys
 from pathlib import Path
 
-from lib.files import ROOT, UserError, sha256, unknown, write_json
+from lib.files import ROOT, UserError, exit_status, sha256, unknown, write_json
 
 # the commands import what they need: the help must not wait for torch
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit status. A user's mistake is one sentence on stderr and status 2."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    return exit_status(lambda: _run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(arguments: list[str]) -> int | None:
     parser, commands = _parser()
-    try:
-        if arguments and arguments[0][0] != "-" and arguments[0] not in commands:
-            raise unknown("command", arguments[0], commands)
-        options = vars(parser.parse_args(arguments))
-        return options.pop("command")(**options) or 0
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: the same command goes on where it can", file=sys.stderr)
-        return 130
+    if arguments and arguments[0][0] != "-" and arguments[0] not in commands:
+        raise unknown("command", arguments[0], commands)
+    options = vars(parser.parse_args(arguments))
+    return options.pop("command")(**options)
 
 
 def _parser() -> tuple[argparse.ArgumentParser, dict]:

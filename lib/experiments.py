@@ -10,6 +10,21 @@ from pydantic_core import PydanticCustomError
 from lib.files import ROOT, UserError, read_yaml, unknown, validated
 
 
+class MoreSeeds(BaseModel):
+    """Further seeds of some cells: those of the named backbones and alignments; not named means all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backbones: list[str] | None = None
+    alignments: list[str] | None = None
+    seeds: list[int] = Field(min_length=1)
+
+    def of(self, backbone: str, alignment: str) -> list[int]:
+        """Its seeds of one cell."""
+        named = backbone in (self.backbones or [backbone]) and alignment in (self.alignments or [alignment])
+        return self.seeds if named else []
+
+
 class Experiment(BaseModel):
     """The grid of one dataset; every combination of backbone, alignment and seed is a cell.
 
@@ -24,6 +39,7 @@ class Experiment(BaseModel):
     backbones: list[str] = Field(min_length=1)
     alignments: list[str] = Field(min_length=1)
     seeds: list[int] = Field(min_length=1)
+    more_seeds: list[MoreSeeds] = []
     studies: dict[str, dict] = Field({}, description="notebooks that read the grid or train more, and their parameters")
 
     @model_validator(mode="after")
@@ -32,14 +48,26 @@ class Experiment(BaseModel):
             raise PydanticCustomError("texts", "without an encoder the alignments must be base")
         return self
 
-    def folders(self, dataset: str, backbones=None, seeds=None) -> list[str]:
-        """Run folders of the cells; text plays no part in `base`, so its encoder is `none`."""
+    def cells(self, backbones=None, alignments=None, seeds=None) -> list[tuple[str, str, int]]:
+        """(backbone, alignment, seed) of every run, or of those with the given ones."""
+        return [
+            (backbone, alignment, seed)
+            for backbone in backbones or self.backbones
+            for alignment in alignments or self.alignments
+            for seed in seeds or self.seeds_of(backbone, alignment)
+        ]
+
+    def seeds_of(self, backbone: str, alignment: str) -> list[int]:
+        """All seeds of a cell."""
+        more = [seed for further in self.more_seeds for seed in further.of(backbone, alignment)]
+        return list(dict.fromkeys([*self.seeds, *more]))
+
+    def folders(self, dataset: str, **chosen) -> list[str]:
+        """Run folders of `cells`; text plays no part in `base`, so its encoder is `none`."""
         return [
             f"runs/{dataset}/{encoder_folder(self.encoder) if reads_text(alignment) else 'none'}"
             f"/{backbone}/{alignment}/seed{seed}"
-            for backbone in backbones or self.backbones
-            for alignment in self.alignments
-            for seed in seeds or self.seeds
+            for backbone, alignment, seed in self.cells(**chosen)
         ]
 
 
@@ -80,6 +108,10 @@ def experiments(params: Path = ROOT / "params") -> dict[str, Experiment]:
     for dataset, grid in grids.items():
         for backbone in grid.backbones:
             _check(path, dataset, backbone, grid.alignments, Path(params))
+        for further in grid.more_seeds:
+            for kind in ("backbones", "alignments"):
+                for name in set(getattr(further, kind) or ()) - set(known := getattr(grid, kind)):
+                    raise UserError(f"{path} ({dataset}, more_seeds): {unknown(kind[:-1], name, known)}")
     return grids
 
 

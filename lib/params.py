@@ -1,6 +1,5 @@
 """Which model is trained, with which settings: params/*.yaml, resolved and checked before anything starts."""
 
-from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -154,15 +153,15 @@ def grid(
 ) -> list[RunSettings]:
     """The settings of every run in a dataset's grid, optionally at another scale or with another encoder.
 
-    `chosen` narrows or replaces backbones, alignments or seeds. Raises UserError as `resolve` does.
+    `chosen` are the backbones, alignments or seeds to take instead of the grid's. Raises UserError as `resolve` does.
     """
     known = experiments(params)
     if dataset not in known:
         raise unknown("dataset in params/experiments.yaml", dataset, known)
-    plan = known[dataset].model_copy(update=chosen)
+    plan = known[dataset]
     return [
-        resolve(dataset, backbone, alignment, seed, scale or plan.scale, encoder or plan.encoder, params=params)
-        for backbone, alignment, seed in product(plan.backbones, plan.alignments, plan.seeds)
+        resolve(dataset, *cell, scale or plan.scale, encoder or plan.encoder, params=params)
+        for cell in plan.cells(**chosen)
     ]
 
 

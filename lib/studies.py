@@ -29,7 +29,7 @@ def cells(
 
 
 def by_condition(runs: list[tuple[dict, object]]) -> dict[tuple, pd.DataFrame]:
-    """Per-user metrics of each condition, averaged over its seeds: {sorted (label, value) pairs: frame}."""
+    """Per-user metrics of each condition, averaged over its seeds: {(label, value) pairs: frame}."""
     frames = {}
     for labels, run in runs:
         frames.setdefault(tuple(labels.items()), []).append(run.per_user)

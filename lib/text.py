@@ -10,7 +10,6 @@ import pandas as pd
 from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
-from sklearn.preprocessing import normalize
 
 from lib.datasets import Interactions, rlmrec
 from lib.datasets.schema import Source, Strict
@@ -157,6 +156,7 @@ def _term_vectors(texts, settings) -> np.ndarray:
     """Words weighted by rarity, reduced to the largest singular directions: no language model encodes anything."""
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.preprocessing import normalize
 
     terms = TfidfVectorizer(stop_words="english", min_df=2, sublinear_tf=True).fit_transform(texts)
     if settings.dimensions >= min(terms.shape):

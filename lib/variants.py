@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from lib.datasets import SPLITS, Interactions
+from lib.datasets.interactions import matrix
 from lib.files import UserError, unknown
 from lib.text import TextVectors
 
@@ -81,12 +82,8 @@ def period(data: Interactions, which: str) -> Interactions:
     place = ordered.groupby("user").cumcount()
     half = ordered.groupby("user").item.transform("size") / 2
     kept = ordered[place < half] if which == "early" else ordered[place >= half]
-    matrices = {split: _matrix(kept[kept.split == split], data.train.shape) for split in SPLITS}
+    matrices = {split: matrix(kept[kept.split == split], data.train.shape) for split in SPLITS}
     return replace(data, **matrices, events=None)
-
-
-def _matrix(events: pd.DataFrame, shape) -> csr_matrix:
-    return csr_matrix((np.ones(len(events), np.float32), (events.user, events.item)), shape=shape)
 
 
 def texts(data: Interactions, profiles: pd.DataFrame | None, encoder: str) -> pd.DataFrame | None:

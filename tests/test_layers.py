@@ -12,7 +12,7 @@ ORDER = [
     "__init__", "files", "code", "progress", "experiments",
     "datasets", "profiles", "text", "variants",
     "graph", "dense", "losses", "backbones", "alignment", "params",
-    "ranking", "training", "statistics", "semantics", "cases",
+    "ranking", "training", "statistics", "semantics", "cases", "report_table",
     "plots", "tables", "provenance", "seeds", "studies", "groups", "costs", "runs",
     "kernel", "notebook", "workflow", "doctor", "cli", "__main__",
 ]  # fmt: skip

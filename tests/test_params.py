@@ -114,6 +114,29 @@ def test_grid_and_run_agree_on_the_folder(copy, encoder):
         assert f"runs/{settings.folder}" in plan.folders("amazon")
 
 
+def test_more_seeds_for_some_cells(copy):
+    tree = copy("experiments.yaml")
+    grid = {"scale": "quick", "encoder": "none", "backbones": ["gccf", "sgl"]}
+    grid |= {"alignments": ["base", "base@generative"]}
+    more = [{"alignments": ["base"], "seeds": [2]}, {"backbones": ["sgl"], "seeds": [1, 3]}]
+    (tree / "experiments.yaml").write_text(yaml.safe_dump({"amazon": grid | {"seeds": [1], "more_seeds": more}}))
+    seeds = {}
+    for cell in params.grid("amazon", params=tree):
+        seeds.setdefault((cell.backbone, cell.alignment), []).append(cell.seed)
+    assert seeds == {
+        ("gccf", "base"): [1, 2], ("gccf", "base@generative"): [1],
+        ("sgl", "base"): [1, 2, 3], ("sgl", "base@generative"): [1, 3],
+    }  # fmt: skip
+    assert [cell.seed for cell in params.grid("amazon", params=tree, backbones=["sgl"], seeds=[9])] == [9, 9]
+
+
+def test_more_seeds_for_a_misspelt_backbone(copy):
+    grid = yaml.safe_load((ROOT / "params/experiments.yaml").read_text())["amazon"]
+    tree = copy("experiments.yaml", amazon=grid | {"more_seeds": [{"backbones": ["lightgnc"], "seeds": [2]}]})
+    with pytest.raises(UserError, match=r"amazon, more_seeds.*unknown backbone 'lightgnc': did you mean 'lightgcn'"):
+        params.experiments(tree)
+
+
 def test_matched_base_takes_the_backbone_settings_of_the_other():
     """GCCF's base has self-loops and its contrastive variant none (Q1): matched, only the alignment differs."""
     matched = params.resolve("amazon", "gccf", "base@contrastive")

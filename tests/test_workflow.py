@@ -78,6 +78,26 @@ def test_life_of_a_rule(repository):
     assert status == 0 and f"done: {copy}" in said and (repository / TARGETS[0]).exists(), said
 
 
+def test_a_study_runs_its_own_notebook(repository):
+    """Commands are put together when jobs start, after the loop over the studies has ended."""
+    study, saves = "08_case_studies", "write_text(f'figures/{dataset}/case_studies.json', encoder)"
+    parameters = "".join(f'{name}: str = ""  # x\n' for name in ("dataset", "encoder", "scale"))
+    write(repository / f"notebooks/{study}.ipynb", CARD, saves, parameters=parameters)
+    cells = experiments(repository / "params")["movielens-100k"].folders("movielens-100k")
+    touch(repository / "figures/movielens-100k/text_vectors.csv")  # before the runs, which would be older than it else
+    for folder in cells:
+        touch(repository / folder / "metrics.json")
+
+    status, said = snakemake(repository, f"runs/movielens-100k/notebooks/{study}.done")
+    assert status == 0 and f"done: runs/movielens-100k/notebooks/{study}.ipynb" in said, said
+    assert (repository / "figures/movielens-100k/case_studies.json").read_text() == "minilm"
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("")
+
+
 def test_two_at_once(repository):
     from filelock import FileLock
 

@@ -74,12 +74,13 @@ def binary(matrix, what: str) -> csr_matrix:
 def from_events(name: str, events: pd.DataFrame, users: pd.DataFrame, items: pd.DataFrame) -> Interactions:
     """Interactions from events with a `split` column; every user and item must have a train edge."""
     shape = len(users), len(items)
-    matrices = [_matrix(events[events.split == split], shape) for split in SPLITS]
+    matrices = [matrix(events[events.split == split], shape) for split in SPLITS]
     for side, degrees in zip(("user", "item"), (matrices[0].sum(1), matrices[0].sum(0)), strict=True):
         if lonely := int((np.asarray(degrees).ravel() == 0).sum()):
             raise UserError(f"{name}: {lonely} {side}s have no train interaction: split again")
     return Interactions(name, *matrices, users=users, items=items, events=events)
 
 
-def _matrix(events, shape) -> csr_matrix:
+def matrix(events: pd.DataFrame, shape: tuple[int, int]) -> csr_matrix:
+    """1 where an event joins `user` and `item`: [n_users, n_items]."""
     return csr_matrix((np.ones(len(events), np.float32), (events.user, events.item)), shape=shape)
