@@ -1,5 +1,5 @@
 # make            builds .venv from requirements.lock
-# make paper      regenerates every table and figure (DATASET=amazon for another dataset, JOBS=1 for less memory)
+# make paper      regenerates every table and figure (DATASET="amazon yelp" for other datasets, JOBS=1 for less memory)
 # make plan       what make paper would run, why, and how long
 # make test       unit tests, notebook checks, a dry run of the whole grid
 # make notebooks  executes the notebooks in place at their default, tiny scale: the outputs that are committed
@@ -45,7 +45,7 @@ unknown DATASET=$(DATASET): params/experiments.yaml has $(DATASETS)
 endef
 
 paper: $(STAMP)
-	$(if $(filter $(DATASET),paper $(DATASETS)),,$(error $(unknown)))
+	$(if $(filter-out paper $(DATASETS),$(DATASET)),$(error $(unknown)))
 	@$(SNAKEMAKE) $(DATASET)
 	@echo "results: figures/INDEX.md"
 

@@ -56,7 +56,9 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
     add("--scale", help="tiny, quick or paper; default: that of params/experiments.yaml")
     add("-p", dest="values", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="notebook parameter")
 
-    command(plan)("target", nargs="?", default="paper", help="paper, or a dataset of params/experiments.yaml")
+    add = command(plan)
+    add("targets", nargs="*", default=["paper"], help="paper, or datasets of params/experiments.yaml")
+
     command(index)
     command(why)("file", type=Path, help="a figure or table below figures/")
     return parser, commands.choices
@@ -145,11 +147,11 @@ def train(dataset: str, backbone: str, alignment: str, seed: int, encoder, scale
     return notebook.main(job)
 
 
-def plan(target: str) -> None:
-    """What make paper would run and why; with the time that earlier runs took."""
+def plan(targets: list[str]) -> None:
+    """What make paper would run and why; with the time that earlier runs took, here or for the committed results."""
     from lib import workflow
 
-    print(workflow.summary(workflow.plan(target), os.cpu_count()))
+    print(workflow.summary(workflow.plan(*targets), os.cpu_count()))
 
 
 def index() -> None:

@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from lib import notebook
 from lib.experiments import Experiment, chosen_modules, experiments, reads_text
 from lib.files import ROOT, UserError, read_yaml, unknown
@@ -70,12 +72,12 @@ class Step:
     seconds: float | None
 
 
-def plan(target: str = "paper") -> list[Step]:
-    """What `snakemake <target>` would start, inputs before what needs them; raises UserError when Snakemake refuses."""
-    if target not in (known := ["paper", *experiments()]):
-        raise unknown("target", target, known)
-    earlier, unsettled, steps = history(), set(), []
-    for fields in map(_fields, re.split(r"(?m)^(?:local)?rule ", _dry_run(target))[1:]):
+def plan(*targets: str) -> list[Step]:
+    """What `snakemake <targets>` would start, inputs first; raises UserError when Snakemake refuses."""
+    for name in set(targets) - set(known := ["paper", *experiments()]):
+        raise unknown("target", name, known)
+    earlier, unsettled, steps = published() | history(), set(), []
+    for fields in map(_fields, re.split(r"(?m)^(?:local)?rule ", _dry_run(*targets))[1:]):
         job = _job(fields["command"])
         if unsettled.isdisjoint(fields["input"].split(", ")) and _up_to_date(job):
             steps.append(Step(fields["name"], "only file times changed, nothing to execute", 0))
@@ -85,13 +87,13 @@ def plan(target: str = "paper") -> list[Step]:
     return steps
 
 
-def _dry_run(target: str) -> str:
+def _dry_run(*targets: str) -> str:
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", "params/workflow/default", "--cores", "1"]
-    command += ["--dry-run", "--printshellcmds", "--quiet", "host", "progress", "--", target]
+    command += ["--dry-run", "--printshellcmds", "--quiet", "host", "progress", "--", *targets]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
     if done.returncode:
         lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-        raise UserError(f"snakemake cannot plan {target}: {' '.join(lines[-4:])}")
+        raise UserError(f"snakemake cannot plan {' '.join(targets)}: {' '.join(lines[-4:])}")
     return done.stdout
 
 
@@ -143,6 +145,16 @@ def history(runs: Path = ROOT / "runs") -> dict[str, float]:
     return {place: seconds for place, seconds in {**copies, **trained}.items() if seconds}
 
 
+def published(figures: Path = ROOT / "figures") -> dict[str, float]:
+    """Seconds of the trainings behind the committed results, by place without a seed: for what never ran here."""
+    places = {}
+    for path in sorted(figures.glob("*/cost.csv")):
+        for row in pd.read_csv(path).itertuples():
+            encoder = experiments()[path.parent.name].encoder if reads_text(row.alignment) else "none"
+            places[f"{path.parent.name}/{encoder}/{row.backbone}/{row.alignment}/seed"] = row.seconds
+    return places
+
+
 def estimate(place: str, earlier: dict[str, float]) -> float | None:
     """Median seconds of the most similar earlier executions: same dataset and notebook, then most else in common."""
     own, alike = place.split("/"), {}
@@ -161,9 +173,9 @@ def summary(steps: list[Step], cores: int) -> str:
     lines = [f"{step.name:{width}}  {_duration(step.seconds):>8}  {step.why}" for step in steps]
     known = [step.seconds for step in steps if step.seconds is not None]
     if not known:
-        return "\n".join([*lines, f"{len(steps)} steps, none of which ran here before"])
+        return "\n".join([*lines, f"{len(steps)} steps, and nothing like them ran before"])
     time = _duration(max([sum(known) / cores, *known]))
-    unseen = f", not counting {len(steps) - len(known)} that never ran here" if len(known) < len(steps) else ""
+    unseen = f", not counting {len(steps) - len(known)} of which no time is known" if len(known) < len(steps) else ""
     return "\n".join([*lines, f"{len(steps)} steps, about {time} on {cores} cores{unseen}"])
 
 

@@ -220,9 +220,10 @@ def dry_run(tmp_path, monkeypatch):
         job = notebook.Job(tmp_path / "n.ipynb", tmp_path / f"{name}.ipynb", inputs=(f"{tmp_path}/a.csv",))
         job.out.write_text(f'{{"cells": [], "metadata": {{"reprec": {{"digest": "{job.state}"}}}}}}')
     monkeypatch.setattr(workflow, "history", dict)
+    monkeypatch.setattr(workflow, "published", dict)
 
     def because(reason):
-        monkeypatch.setattr(workflow, "_dry_run", lambda target: DRY_RUN.format(reason=reason, folder=tmp_path))
+        monkeypatch.setattr(workflow, "_dry_run", lambda *targets: DRY_RUN.format(reason=reason, folder=tmp_path))
         return workflow.plan("paper")
 
     return because
@@ -277,11 +278,28 @@ def test_history_takes_trainings_from_manifests(tmp_path):
     assert workflow.history(tmp_path) == {"toy/none/gccf/base/seed1": 12.5, "toy/notebooks/01_data": 3.5}
 
 
+def test_published_costs_stand_in_for_runs_not_made_here(tmp_path):
+    (tmp_path / "amazon").mkdir()
+    (tmp_path / "amazon/cost.csv").write_text("backbone,alignment,seconds\ngccf,base,60\ngccf,contrastive,600\n")
+    known = workflow.published(tmp_path)
+    assert known == {"amazon/none/gccf/base/seed": 60, "amazon/minilm/gccf/contrastive/seed": 600}
+    assert workflow.estimate("amazon/minilm/gccf/contrastive/seed2023", known) == 600
+    own = known | {"amazon/minilm/gccf/contrastive/seed2023": 100.0}
+    assert workflow.estimate("amazon/minilm/gccf/contrastive/seed2023", own) == 100
+
+
+def test_plan_of_the_whole_published_grid():
+    names = {step.name.split()[1] for step in workflow.plan("amazon", "yelp") if step.name.startswith("train ")}
+    assert names <= {"amazon", "yelp"}
+
+
 def test_summary():
     step = workflow.Step
     assert workflow.summary([], 2) == "nothing to do: everything is up to date"
-    assert workflow.summary([step("fetch", "to be made", None)], 2).endswith("1 steps, none of which ran here before")
+    assert workflow.summary([step("fetch", "to be made", None)], 2).endswith(
+        "1 steps, and nothing like them ran before"
+    )
     text = workflow.summary([step("a", "x", 100), step("bb", "y", 400), step("c", "z", None)], 2)
     assert text.splitlines()[1] == "bb     7 min  y"
-    assert text.splitlines()[-1] == "3 steps, about 7 min on 2 cores, not counting 1 that never ran here"
+    assert text.splitlines()[-1] == "3 steps, about 7 min on 2 cores, not counting 1 of which no time is known"
     assert "about 250 s" not in text  # the longest step bounds the whole
