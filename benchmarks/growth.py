@@ -18,7 +18,8 @@ from benchmarks import generated, report
 from benchmarks.apart import Apart
 from benchmarks.growing import Growing
 from lib import runs
-from lib.files import UserError, exit_status
+from lib.cli import exit_status
+from lib.files import UserError
 from lib.progress import Progress
 from lib.tables import to_markdown
 

@@ -9,6 +9,7 @@ Reading order is the data flow; a module imports only from those above it (tests
     ranking  training                 fit and score
     statistics  semantics  cases  report_table    how sure we are, what the vectors mean
     plots  tables  provenance         what comes out
+    reproduction                      how near that is to what others published
     seeds  studies  groups  costs     which differences hold, for whom, at what cost
     runs                              one folder per training run
     kernel  notebook  workflow  doctor  cli    how it is driven

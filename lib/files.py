@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -29,18 +28,6 @@ def unknown(kind: str, name: str, known) -> UserError:
     near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'? " if near else ""
     return UserError(f"unknown {kind} '{name}': {hint}known: {', '.join(known) or 'none'}")
-
-
-def exit_status(command) -> int:
-    """Status of a command line that calls `command()`; a user's mistake is one sentence on stderr and status 2."""
-    try:
-        return command() or 0
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: the same command goes on where it can", file=sys.stderr)
-        return 130
 
 
 @contextlib.contextmanager

@@ -121,7 +121,7 @@ def _trend(axes, trend: pd.DataFrame, slopes: pd.DataFrame) -> None:
     slopes = slopes.set_index("space").loc[_ordered(slopes["space"], ALIGNMENTS)].reset_index()
     for row in slopes.itertuples():
         line, colour = trend[trend["space"] == row.space], _colour(row.space)
-        label = _signed(f"{row.space}: slope {row.slope:.2f}, ρ {row.spearman:.2f}")
+        label = signed(f"{row.space}: slope {row.slope:.2f}, ρ {row.spearman:.2f}")
         axes.plot(line["text_cosine"], line["mean"], color=colour, marker="o", markersize=2, label=label)
         axes.fill_between(line["text_cosine"], line["ci_low"], line["ci_high"], color=colour, alpha=0.2, linewidth=0)
     axes.set(title="(a) Alignment trend", xlabel="text cosine of a pair", ylabel="mean ID cosine (95% CI)")
@@ -176,7 +176,7 @@ def _legend_above(axes) -> None:
     axes.set_title(axes.get_title(loc="left"), pad=10 * len(axes.get_legend().get_texts()) + 4)
 
 
-def _signed(text: str) -> str:
+def signed(text: str) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
@@ -188,7 +188,7 @@ def _maps(figure, points: pd.DataFrame, separation: pd.DataFrame) -> None:
         colours = [CLUSTERS[cluster % len(CLUSTERS)] for cluster in place["cluster"]]
         # as pixels: thousands of vector dots make a PDF slow to open
         axes.scatter(place["x"], place["y"], s=2, c=colours, alpha=0.7, linewidths=0, rasterized=True)
-        scores = _signed(f"silhouette {row.silhouette:.2f}, NMI {row.nmi:.2f}")
+        scores = signed(f"silhouette {row.silhouette:.2f}, NMI {row.nmi:.2f}")
         axes.set(xticks=[], yticks=[], xlabel=scores)
         axes.set_title(row.space, color=_colour(row.space), loc="center")
         axes.spines[:].set(visible=True, color="#CCCCCC")
@@ -200,10 +200,11 @@ def _maps(figure, points: pd.DataFrame, separation: pd.DataFrame) -> None:
 
 
 @_figure_function
-def learning_curves(histories: pd.DataFrame, metric: str = "recall@20") -> Figure:
+def learning_curves(histories: pd.DataFrame, metric: str = "recall@20", public: pd.DataFrame | None = None) -> Figure:
     """Validation metric by epoch, one panel per backbone; bands span the seeds and a dot marks the best epoch.
 
-    histories: columns backbone, alignment, seed, epoch and `metric`, NaN in epochs without evaluation.
+    histories: columns backbone, alignment, seed, epoch and `metric`, NaN in epochs without evaluation. public: points
+    of others' runs, drawn as crosses: columns backbone, alignment, epoch, public.
     """
     histories = histories.dropna(subset=[metric])
     names = _ordered(histories["backbone"], BACKBONES)
@@ -212,6 +213,9 @@ def learning_curves(histories: pd.DataFrame, metric: str = "recall@20") -> Figur
         part = histories[histories["backbone"] == backbone]
         for alignment in _ordered(part["alignment"], ALIGNMENTS):
             _curve(axes, part[part["alignment"] == alignment], alignment, metric)
+        if public is not None and len(points := public[public["backbone"] == backbone]):
+            colours = [_colour(alignment) for alignment in points["alignment"]]
+            axes.scatter(points["epoch"], points["public"], 22, colours, marker="x", label="public run", zorder=3)
         axes.set_title(backbone, color=BACKBONES.get(backbone, "black"), weight="bold")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -542,7 +546,7 @@ def _ratio_axis(axes) -> None:
     fine, middle, coarse = (0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2), (0.5, 0.75, 1, 1.5, 2, 3), 2.0 ** np.arange(-4, 10)
     ticks = np.array(fine if high < 2.7 * low else middle if high < 5 * low else coarse)
     ticks = ticks[(ticks >= low) & (ticks <= high)]
-    axes.set_xticks(ticks, [_signed(f"{100 * tick - 100:+.0f}%") if tick != 1 else "0" for tick in ticks])
+    axes.set_xticks(ticks, [signed(f"{100 * tick - 100:+.0f}%") if tick != 1 else "0" for tick in ticks])
     axes.minorticks_off()
     axes.grid(axis="x", linewidth=0.4, color="#DDDDDD")
     axes.tick_params(axis="y", length=0)
@@ -561,7 +565,7 @@ def overlap_changes(overlaps: pd.DataFrame, n: int = 3) -> Figure:
     for label in _ordered(overlaps.columns.drop("base"), ALIGNMENTS):
         change = np.sort(overlaps[label] - overlaps["base"])
         text = f"{label}: {(change > 0).mean():.0%} rise, {(change < 0).mean():.0%} fall, mean {change.mean():+.4f}"
-        axes.plot(share, change, color=_colour(label), label=_signed(text))
+        axes.plot(share, change, color=_colour(label), label=signed(text))
         axes.plot(share[-n:], change[-n:], "o", color=_colour(label), fillstyle="none", markersize=5)
     axes.set(xlabel="items in order of change", ylabel="overlap with text, change from base")
     axes.xaxis.set_major_formatter(PercentFormatter(1))

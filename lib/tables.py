@@ -11,15 +11,11 @@ import pandas as pd
 
 from lib.experiments import reads_text
 from lib.files import ROOT
-from lib.plots import ALIGNMENTS, BACKBONES
+from lib.plots import ALIGNMENTS, BACKBONES, signed
 from lib.statistics import compare, holm, paired_tests, summary
 
 MODEL = ["dataset", "encoder", "backbone", "alignment"]
 LEVEL = 0.05
-REFERENCES = (  # file below params/published, what it is, relative deviation that is still agreement
-    ("rlmrec_table1", "the paper, mean of five seeds", 0.02),
-    ("own_runs", "our own run", 0.05),
-)
 ALIGNMENT_ORDER = ["base", "base@contrastive", "base@generative", "contrastive", "generative"]
 ORDER = [*BACKBONES, *ALIGNMENT_ORDER, "ego", "final", "first3000", "all", 100, 20]  # the report's setting first
 
@@ -39,7 +35,7 @@ def ranking(runs, published: pd.DataFrame, third_party: pd.DataFrame | None = No
     cell), comparable (same data, protocol and text vectors as the paper), third_party (a run of others, likewise).
     """
     rows = [
-        (*_model(run), run.settings.seed, *_metric_and_k(name), value, _follows_paper(run.settings))
+        (*_model(run), run.settings.seed, *metric_and_k(name), value, follows_paper(run.settings))
         for run in runs
         for name, value in run.metrics["test"].items()
     ]
@@ -57,47 +53,15 @@ def _model(run) -> tuple:
     return tuple(getattr(run.settings, name) for name in MODEL)
 
 
-def _metric_and_k(name: str) -> tuple[str, int]:
+def metric_and_k(name: str) -> tuple[str, int]:
+    """'recall@20' as its two parts."""
     metric, k = name.split("@")
     return metric, int(k)
 
 
-def _follows_paper(settings) -> bool:
+def follows_paper(settings) -> bool:
     """The paper's protocol and its text vectors, text-embedding-ada-002; base models read no text."""
     return settings.scale == "paper" and (settings.alignment == "base" or settings.encoder == "published")
-
-
-def verdict(run, metric: str, published: Path = ROOT / "params" / "published") -> str:
-    """One sentence on a run's test metric ('recall@20'): is it where it should be?
-
-    Expected is the paper's cell where the setting is the paper's, and our own earlier run (own_runs.csv) at other
-    scales. A sentence without digits of its own stays the same on another machine.
-    """
-    value, settings = run.metrics["test"][metric], run.settings
-    for name, source, tolerance in REFERENCES:
-        table = pd.read_csv(Path(published) / f"{name}.csv")
-        cell = dict(zip(("metric", "k"), _metric_and_k(metric), strict=True))
-        cell |= {key: getattr(settings, key) for key in ("dataset", "backbone", "alignment")}
-        if name == "own_runs":
-            cell |= {"scale": settings.scale, "seed": settings.seed, "encoder": settings.encoder}
-        elif not _follows_paper(settings):
-            continue
-        found = table.loc[(table[list(cell)] == pd.Series(cell)).all(axis=1), "value"]
-        if len(found):
-            near = "within" if abs(value / found.iloc[0] - 1) <= tolerance else "NOT within"
-            return f"{metric} is {near} {tolerance:.0%} of {found.iloc[0]:.4f} ({source})"
-    return f"{metric} is {value:.4f}; there is no reference for this setting"
-
-
-def own_runs(runs) -> pd.DataFrame:
-    """What `verdict` expects at scales other than the paper's: recall@20 and ndcg@20 of runs, for own_runs.csv."""
-    rows = [
-        {name: getattr(run.settings, name) for name in ("dataset", "scale", "encoder", "backbone", "alignment", "seed")}
-        | {"metric": metric, "k": 20, "value": round(run.metrics["test"][f"{metric}@20"], 4)}
-        for run in runs
-        for metric in ("recall", "ndcg")
-    ]
-    return pd.DataFrame(rows)
 
 
 def user_means(runs) -> dict[tuple, pd.DataFrame]:
@@ -178,7 +142,7 @@ def ranking_layout(table: pd.DataFrame, tests: pd.DataFrame | None = None, bold:
     cells["best"] = several & np.array([name in bold for name in names])
     cells["star"] = [name in _stars(tests) for name in names]
     rows = [row for model, part in cells.groupby(MODEL) for row in _ranking_rows(model, part)]
-    columns = _by_k(cells["column"].unique())
+    columns = by_k(cells["column"].unique())
     return _arranged(pd.DataFrame(rows), [*columns])
 
 
@@ -189,7 +153,7 @@ def _stars(tests: pd.DataFrame | None) -> set[tuple]:
     return set(found[[*MODEL, "metric"]].itertuples(index=False, name=None))
 
 
-def _by_k(columns) -> list[str]:
+def by_k(columns) -> list[str]:
     """R@5, R@10, R@20, N@5, N@10, N@20."""
     return sorted(columns, key=lambda name: (name[0] != "R", name[0], int(name.split("@")[1])))
 
@@ -204,7 +168,7 @@ def _ranking_rows(model: tuple, cells: pd.DataFrame) -> list[dict]:
         rows.append((source, {name: f"{value:.4f}" for name, value in known["published"].items()}))
     if known["comparable"].any():
         difference = known["mean"] / known["published"] - 1
-        rows.append(("difference", {name: _signed(f"{value:+.1%}") for name, value in difference.items()}))
+        rows.append(("difference", {name: signed(f"{value:+.1%}") for name, value in difference.items()}))
     others = cells[cells["third_party"].notna()]
     if len(others):
         rows.append(("third party, one seed", {name: f"{value:.4f}" for name, value in others["third_party"].items()}))
@@ -214,10 +178,6 @@ def _ranking_rows(model: tuple, cells: pd.DataFrame) -> list[dict]:
 def _ours(cell: pd.Series) -> str:
     text = f"{cell['mean']:.4f}" + (f" ± {cell['std']:.4f}" if pd.notna(cell["std"]) else "")
     return (f"**{text}**" if cell["best"] else text) + (r"\*" if cell["star"] else "")
-
-
-def _signed(text: str) -> str:
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _arranged(rows: pd.DataFrame, columns: list[str], extra: tuple = ()) -> pd.DataFrame:
@@ -310,7 +270,7 @@ def _overlap_cell(row) -> str:
 
 
 def _gain(percent: float) -> str:
-    return "" if pd.isna(percent) or percent == 0 else _signed(f" {percent:+.1f}%")
+    return "" if pd.isna(percent) or percent == 0 else signed(f" {percent:+.1f}%")
 
 
 # Writers

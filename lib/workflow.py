@@ -1,5 +1,6 @@
 """What the Snakefile's steps read, which of them would run now, and how long that takes."""
 
+import csv
 import json
 import re
 import shlex
@@ -8,8 +9,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
 
 from lib import notebook
 from lib.experiments import Experiment, chosen_modules, experiments, reads_text
@@ -149,9 +148,10 @@ def published(figures: Path = ROOT / "figures") -> dict[str, float]:
     """Seconds of the trainings behind the committed results, by place without a seed: for what never ran here."""
     places = {}
     for path in sorted(figures.glob("*/cost.csv")):
-        for row in pd.read_csv(path).itertuples():
-            encoder = experiments()[path.parent.name].encoder if reads_text(row.alignment) else "none"
-            places[f"{path.parent.name}/{encoder}/{row.backbone}/{row.alignment}/seed"] = row.seconds
+        dataset = path.parent.name
+        for row in csv.DictReader(path.read_text().splitlines()):
+            encoder = experiments()[dataset].encoder if reads_text(row["alignment"]) else "none"
+            places[f"{dataset}/{encoder}/{row['backbone']}/{row['alignment']}/seed"] = float(row["seconds"])
     return places
 
 

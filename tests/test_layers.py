@@ -13,7 +13,7 @@ ORDER = [
     "datasets", "profiles", "text", "variants",
     "graph", "dense", "losses", "backbones", "alignment", "params",
     "ranking", "training", "statistics", "semantics", "cases", "report_table",
-    "plots", "tables", "provenance", "seeds", "studies", "groups", "costs", "runs",
+    "plots", "tables", "provenance", "reproduction", "seeds", "studies", "groups", "costs", "runs",
     "kernel", "notebook", "workflow", "doctor", "cli", "__main__",
 ]  # fmt: skip
 SPEAKING = {"progress", "kernel", "notebook", "cli"}  # the rest returns or raises

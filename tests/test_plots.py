@@ -175,6 +175,13 @@ def test_learning_curves_have_a_panel_per_backbone_and_mark_the_best_epoch():
     assert lines[1].tolist() == [[30, pytest.approx(0.1 * 30 / 33 + 0.005)]]
 
 
+def test_learning_curves_cross_the_points_of_public_runs():
+    points = pd.DataFrame({"backbone": "gccf", "alignment": "base", "epoch": [3, 15], "public": [0.05, 0.07]})
+    first, second = plots.learning_curves(histories(), public=points).axes
+    assert first.collections[-1].get_offsets().tolist() == [[3, 0.05], [15, 0.07]]
+    assert (len(first.collections), len(second.collections)) == (3, 2)
+
+
 def test_ranking_bars_stand_beside_each_other_with_their_intervals():
     figure = plots.ranking_bars(ranking_table())
     recall, ndcg = figure.axes
