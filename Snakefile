@@ -115,7 +115,7 @@ wildcard_constraints:
     dataset="|".join(map(re.escape, GRIDS)),
     name=r"[\w.-]+",
     backbone=r"\w+",
-    alignment=r"[\w@]+",
+    alignment=r"[\w@+=.,]+",
     seed=r"\d+",
 
 

@@ -1,5 +1,6 @@
 """Which grid makes which tables and figures: params/experiments.yaml, readable without loading torch."""
 
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -10,19 +11,14 @@ from pydantic_core import PydanticCustomError
 from lib.files import ROOT, UserError, read_yaml, unknown, validated
 
 
-class MoreSeeds(BaseModel):
-    """Further seeds of some cells: those of the named backbones and alignments; not named means all."""
+class More(BaseModel):
+    """Further cells beside a grid's; backbones, alignments or seeds that are not named are the grid's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     backbones: list[str] | None = None
     alignments: list[str] | None = None
-    seeds: list[int] = Field(min_length=1)
-
-    def of(self, backbone: str, alignment: str) -> list[int]:
-        """Its seeds of one cell."""
-        named = backbone in (self.backbones or [backbone]) and alignment in (self.alignments or [alignment])
-        return self.seeds if named else []
+    seeds: list[int] | None = None
 
 
 class Experiment(BaseModel):
@@ -39,7 +35,7 @@ class Experiment(BaseModel):
     backbones: list[str] = Field(min_length=1)
     alignments: list[str] = Field(min_length=1)
     seeds: list[int] = Field(min_length=1)
-    more_seeds: list[MoreSeeds] = []
+    more: list[More] = []
     studies: dict[str, dict] = Field({}, description="notebooks that read the grid or train more, and their parameters")
 
     @model_validator(mode="after")
@@ -49,18 +45,15 @@ class Experiment(BaseModel):
         return self
 
     def cells(self, backbones=None, alignments=None, seeds=None) -> list[tuple[str, str, int]]:
-        """(backbone, alignment, seed) of every run, or of those with the given ones."""
-        return [
-            (backbone, alignment, seed)
-            for backbone in backbones or self.backbones
-            for alignment in alignments or self.alignments
-            for seed in seeds or self.seeds_of(backbone, alignment)
-        ]
-
-    def seeds_of(self, backbone: str, alignment: str) -> list[int]:
-        """All seeds of a cell."""
-        more = [seed for further in self.more_seeds for seed in further.of(backbone, alignment)]
-        return list(dict.fromkeys([*self.seeds, *more]))
+        """(backbone, alignment, seed) of every run, or of the grid with the given ones and what `more` has of them."""
+        given = backbones, alignments, seeds
+        own = self.backbones, self.alignments, self.seeds
+        cells = list(product(*(given or own for given, own in zip(given, own, strict=True))))
+        for further in self.more:
+            named = further.backbones, further.alignments, further.seeds
+            cells += product(*(named or own for named, own in zip(named, own, strict=True)))
+        wanted = [cell for cell in cells if all(x in some for x, some in zip(cell, given, strict=True) if some)]
+        return list(dict.fromkeys(wanted))
 
     def folders(self, dataset: str, **chosen) -> list[str]:
         """Run folders of `cells`; text plays no part in `base`, so its encoder is `none`."""
@@ -106,19 +99,16 @@ def experiments(params: Path = ROOT / "params") -> dict[str, Experiment]:
     path = Path(params) / "experiments.yaml"
     grids = {name: validated(Experiment, grid, f"{path} ({name})") for name, grid in read_yaml(path).items()}
     for dataset, grid in grids.items():
-        for backbone in grid.backbones:
-            _check(path, dataset, backbone, grid.alignments, Path(params))
-        for further in grid.more_seeds:
-            for kind in ("backbones", "alignments"):
-                for name in set(getattr(further, kind) or ()) - set(known := getattr(grid, kind)):
-                    raise UserError(f"{path} ({dataset}, more_seeds): {unknown(kind[:-1], name, known)}")
+        for backbone, alignment in dict.fromkeys(cell[:2] for cell in grid.cells()):
+            _check(path, dataset, backbone, alignment, Path(params))
     return grids
 
 
-def _check(path: Path, dataset: str, backbone: str, alignments: list[str], params: Path) -> None:
+def _check(path: Path, dataset: str, backbone: str, alignment: str, params: Path) -> None:
     cells = {file.stem: file for file in (params / dataset).glob("*.yaml") if file.stem != "dataset"}
     if backbone not in cells:
         raise UserError(f"{path} ({dataset}): {unknown('backbone', backbone, cells)}")
     blocks = [name for name, block in read_yaml(cells[backbone]).items() if isinstance(block, dict)]
-    for alignment in sorted({name for label in alignments for name in parts(label)} - set(blocks)):
-        raise UserError(f"{path} ({dataset}, {backbone}): {unknown('alignment', alignment, blocks)}")
+    for name in parts(alignment):
+        if name not in blocks:
+            raise UserError(f"{path} ({dataset}, {backbone}): {unknown('alignment', name, blocks)}")

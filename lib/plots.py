@@ -11,13 +11,14 @@ import matplotlib.figure
 import matplotlib.style
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 from lib.semantics import AGAIN, Dashboard, chance_overlap
 
 # Okabe and Ito's palette, which the common kinds of colour blindness keep apart; blue, orange, green as in the report
 ALIGNMENTS = {"base": "#0072B2", "contrastive": "#D55E00", "generative": "#009E73"}
-COMPARED = {**ALIGNMENTS, "kar": "#CC79A7"}
+COMPARED = {**ALIGNMENTS, "base@contrastive": "#56B4E9", "base@generative": "#9AD0F5", "kar": "#CC79A7"}
 # dark tones of Paul Tol's muted palette, readable as text
 BACKBONES = {
     "gccf": "#332288",
@@ -97,7 +98,10 @@ def _ordered(names, palette: dict) -> list[str]:
 
 
 def _colour(name: str) -> str:
-    return COMPARED.get(name, GREY)
+    """The colour of an alignment; one with changed settings, 'generative+weight=1', is a lighter shade of its own."""
+    plain, changed, _ = name.partition("+")
+    colour = COMPARED.get(plain, GREY)
+    return to_hex([(part + 1) / 2 for part in to_rgb(colour)]) if changed else colour
 
 
 # Dashboard of one dataset and backbone (the report's figure 2)

@@ -114,26 +114,34 @@ def test_grid_and_run_agree_on_the_folder(copy, encoder):
         assert f"runs/{settings.folder}" in plan.folders("amazon")
 
 
-def test_more_seeds_for_some_cells(copy):
+def test_more_cells_beside_the_grid(copy):
     tree = copy("experiments.yaml")
-    grid = {"scale": "quick", "encoder": "none", "backbones": ["gccf", "sgl"]}
-    grid |= {"alignments": ["base", "base@generative"]}
-    more = [{"alignments": ["base"], "seeds": [2]}, {"backbones": ["sgl"], "seeds": [1, 3]}]
-    (tree / "experiments.yaml").write_text(yaml.safe_dump({"amazon": grid | {"seeds": [1], "more_seeds": more}}))
-    seeds = {}
-    for cell in params.grid("amazon", params=tree):
-        seeds.setdefault((cell.backbone, cell.alignment), []).append(cell.seed)
-    assert seeds == {
-        ("gccf", "base"): [1, 2], ("gccf", "base@generative"): [1],
-        ("sgl", "base"): [1, 2, 3], ("sgl", "base@generative"): [1, 3],
-    }  # fmt: skip
-    assert [cell.seed for cell in params.grid("amazon", params=tree, backbones=["sgl"], seeds=[9])] == [9, 9]
+    grid = {"scale": "quick", "encoder": "none", "backbones": ["gccf", "sgl"], "alignments": ["base"], "seeds": [1]}
+    more = [{"seeds": [2]}, {"backbones": ["sgl"], "alignments": ["base@generative"], "seeds": [1, 3]}]
+    (tree / "experiments.yaml").write_text(yaml.safe_dump({"amazon": grid | {"more": more}}))
+
+    def cells(**chosen):
+        found = params.grid("amazon", params=tree, **chosen)
+        return {(cell.backbone, cell.alignment, cell.seed) for cell in found}
+
+    matched = {("sgl", "base@generative", 1), ("sgl", "base@generative", 3)}
+    assert cells() == {(name, "base", seed) for name in ("gccf", "sgl") for seed in (1, 2)} | matched
+    assert cells(backbones=["gccf"]) == {("gccf", "base", 1), ("gccf", "base", 2)}
+    assert cells(alignments=["base"], seeds=[2]) == {("gccf", "base", 2), ("sgl", "base", 2)}
+    assert cells(backbones=["sgl"], alignments=["base@generative"], seeds=[9]) == {("sgl", "base@generative", 9)}
 
 
-def test_more_seeds_for_a_misspelt_backbone(copy):
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"backbones": ["lightgnc"]}, r"amazon\): unknown backbone 'lightgnc': did you mean 'lightgcn'"),
+        ({"alignments": ["generativ+patience=9"]}, r"gccf\): unknown alignment 'generativ': did you mean 'generative'"),
+    ],
+)
+def test_a_misspelt_name_among_the_further_cells(copy, more, message):
     grid = yaml.safe_load((ROOT / "params/experiments.yaml").read_text())["amazon"]
-    tree = copy("experiments.yaml", amazon=grid | {"more_seeds": [{"backbones": ["lightgnc"], "seeds": [2]}]})
-    with pytest.raises(UserError, match=r"amazon, more_seeds.*unknown backbone 'lightgnc': did you mean 'lightgcn'"):
+    tree = copy("experiments.yaml", amazon=grid | {"more": [more]})
+    with pytest.raises(UserError, match=message):
         params.experiments(tree)
 
 
@@ -163,7 +171,9 @@ def test_misspelt_match_offers_the_nearest():
 
 def test_matched_cells_in_a_grid(copy):
     tree = copy("experiments.yaml")
-    grid = params.experiments(tree)["amazon"].model_copy(update={"alignments": ["base", "base@generative"]})
-    cells = params.grid("amazon", alignments=grid.alignments, params=tree)
-    assert {f"runs/{cell.folder}" for cell in cells} == set(grid.folders("amazon"))
+    chosen = {"alignments": ["base", "base@generative"]}
+    cells = params.grid("amazon", **chosen, params=tree)
+    assert {f"runs/{cell.folder}" for cell in cells} == set(
+        params.experiments(tree)["amazon"].folders("amazon", **chosen)
+    )
     assert {cell.encoder for cell in cells} == {"none"}
