@@ -1,4 +1,4 @@
-"""What a model costs: time and memory as its runs recorded them, weights, and the time to score (spec rlmrec 11.2)."""
+"""What a model costs: what its runs recorded, seconds per epoch, weights, and the time to score (spec rlmrec 11.2)."""
 
 import time
 
@@ -8,15 +8,18 @@ import torch
 
 from lib import ranking
 from lib.datasets import Interactions
+from lib.experiments import reads_text
+from lib.files import digest
 from lib.groups import final_vectors
 from lib.params import RunSettings
+from lib.progress import Progress
 from lib.tables import MODEL
-from lib.training import Recommender, build
+from lib.training import Recommender, Sampler, adam, build, train_epoch
 
 
 def training_costs(runs) -> pd.DataFrame:
-    """One row per run, from its history and manifest: model, seed, epochs, seconds_per_epoch (median, without
-    evaluation), seconds (whole run), peak_memory (of the process, GiB), machine, recall@20.
+    """One row per run, as it recorded itself: model, seed, epochs, seconds of all epochs (also those before an
+    interruption; without evaluation), peak_memory (of the process, GiB), machine, recall@20.
 
     Runs that were copied from a twin took no time of their own and are left out.
     """
@@ -24,8 +27,7 @@ def training_costs(runs) -> pd.DataFrame:
         {name: getattr(run.settings, name) for name in (*MODEL, "seed")}
         | {
             "epochs": run.metrics["epochs"],
-            "seconds_per_epoch": run.history["seconds"].median(),
-            "seconds": run.manifest["seconds"],
+            "seconds": run.history["seconds"].sum(),
             "peak_memory": run.manifest["peak_memory"] / 2**30,
             "machine": machine(run.manifest),
             "recall@20": run.metrics["test"]["recall@20"],
@@ -34,6 +36,44 @@ def training_costs(runs) -> pd.DataFrame:
         if "copied_from" not in run.manifest
     ]
     return pd.DataFrame(rows)
+
+
+def epoch_seconds(
+    cells: list[RunSettings], data: Interactions, text: torch.Tensor | None, repeats: int
+) -> pd.DataFrame:
+    """Seconds of one training epoch of each cell, without evaluation: columns of MODEL, seconds_per_epoch.
+
+    The best of `repeats` after one to warm up. The cells take turns, so that a busy moment meets all alike; cells with
+    equal settings, as base and base@contrastive may be, are measured once.
+    """
+    timed, taken = {_what_trains(cell): _trainer(cell, data, text) for cell in cells}, []
+    with Progress(len(timed) * (repeats + 1), "seconds per epoch", "epochs") as progress:
+        for _ in range(repeats + 1):
+            taken.append([])
+            for train in timed.values():
+                start = time.perf_counter()
+                train()  # reads its losses back, so a GPU has finished
+                taken[-1].append(time.perf_counter() - start)
+                progress.update()
+    seconds = dict(zip(timed, np.min(taken[1:], axis=0), strict=True))
+    rows = [
+        {name: getattr(cell, name) for name in MODEL} | {"seconds_per_epoch": seconds[_what_trains(cell)]}
+        for cell in cells
+    ]
+    return pd.DataFrame(rows)
+
+
+def _what_trains(cell: RunSettings) -> str:
+    return digest(cell.backbone, cell.kind, cell.backbone_settings, cell.alignment_settings, cell.protocol.model_dump())
+
+
+def _trainer(cell: RunSettings, data: Interactions, text: torch.Tensor | None):
+    """A function that trains one epoch of a cell's model."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = build(cell, data, text if reads_text(cell.alignment) else None, device)
+    optimizer, sampler = adam(model, cell.protocol), Sampler(data.train, cell.protocol.batch_size, device)
+    generator = torch.Generator(device).manual_seed(cell.seed)
+    return lambda: train_epoch(model, optimizer, sampler, generator, epoch=0)
 
 
 def machine(manifest: dict) -> str:
@@ -45,16 +85,21 @@ def machine(manifest: dict) -> str:
 def against_base(costs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """How many times the base's seconds per epoch an aligned model takes, ours and the paper's, by backbone.
 
-    costs: `training_costs`; published: columns dataset, backbone, alignment, seconds. The paper's ratio is that of the
-    same dataset, or else the mean over its datasets. Columns backbone, alignment, ours, paper.
+    costs: columns dataset, backbone, alignment, seconds_per_epoch; published: dataset, backbone, alignment, seconds.
+    The paper's ratio is that of the same dataset, or else the mean over its datasets. Columns backbone, alignment,
+    ours, matched (against base@<alignment>, with the backbone settings of the aligned model), paper.
     """
     own = costs.groupby(["backbone", "alignment"])["seconds_per_epoch"].mean()
     same = published["dataset"].isin(costs["dataset"])
     paper = published[same] if same.any() else published
     ratios = paper.pivot(index=["dataset", "backbone"], columns="alignment", values="seconds")
     ratios = ratios.div(ratios["base"], axis=0).groupby("backbone").mean().stack()
-    table = pd.DataFrame({"ours": own / own.xs("base", level="alignment"), "paper": ratios}).dropna(subset="ours")
-    return table.query("alignment != 'base'").rename_axis(["backbone", "alignment"]).reset_index()
+    rows = [
+        (*cell, value / own[cell[0], "base"], value / own.get((cell[0], f"base@{cell[1]}"), np.nan), ratios.get(cell))
+        for cell, value in own.items()
+        if reads_text(cell[1])
+    ]
+    return pd.DataFrame(rows, columns=["backbone", "alignment", "ours", "matched", "paper"])
 
 
 def weights(settings: RunSettings, data: Interactions, text: torch.Tensor | None) -> dict[str, int]:

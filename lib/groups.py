@@ -11,7 +11,7 @@ from lib import ranking
 from lib.datasets import Interactions
 from lib.params import RunSettings
 from lib.seeds import COMPARISON, pairs
-from lib.statistics import holm
+from lib.statistics import conclusion, holm
 from lib.tables import LEVEL, ranking_summary, significance, user_means
 
 
@@ -173,14 +173,12 @@ def sparse_verdicts(table: pd.DataFrame, side: str) -> list[str]:
 def claim(table: pd.DataFrame) -> str:
     """One sentence on the claim that alignment helps the sparse more, from the rows of `sparse_against_dense`.
 
-    Supported: a sure gain, and a larger one than in the densest group, in more than half of the comparisons, and never
-    the reverse. Inconclusive: more often than the reverse. Otherwise not supported.
+    By `statistics.conclusion`: better is a sure gain that is larger than in the densest group, worse the reverse.
     """
     sure = table["p_holm"] < LEVEL
     n, more = len(table), (sure & (table["difference"] > 0) & (table["sparse_low"] > 0)).sum()
     less = (sure & (table["difference"] < 0)).sum()
-    result = "supported" if 2 * more > n and not less else "inconclusive" if more > less else "not supported"
-    return f"{result}: the sparse gain more in {more} of {n}, fare worse in {less}"
+    return f"{conclusion(more, less, n)}: the sparse gain more in {more} of {n}, fare worse in {less}"
 
 
 def untrained(data: Interactions, text: torch.Tensor, ks=(5, 10, 20)) -> dict[str, pd.DataFrame]:

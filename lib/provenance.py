@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -111,9 +112,8 @@ def save(
     Returns the path of the json, which holds the whole record; a shorter one is inside every other file but the csv.
     """
     stem = Path(stem)
-    manifests = sorted(
-        (getattr(run, "manifest", run) for run in runs), key=lambda run: (_run_name(run), _run_digest(run))
-    )
+    distinct = {_run_digest(made): made for made in (getattr(run, "manifest", run) for run in runs)}
+    manifests = sorted(distinct.values(), key=lambda run: (_run_name(run), _run_digest(run)))
     record = {
         "claim": claim,
         "command": command,
@@ -129,6 +129,15 @@ def save(
     sidecar = record | {"runs": [_run_record(run) for run in manifests], "published": published, "ours": ours}
     write_json(_beside(stem, ".json"), sidecar | {"files": {path.name: sha256(path) for path in files}})
     return _beside(stem, ".json")
+
+
+def command(notebook: str, **parameters) -> str:
+    """The papermill command that executes notebooks/<notebook>.ipynb with these parameters, lists as yaml."""
+    words = []
+    for name, value in parameters.items():
+        plain = isinstance(value, str | int | float)
+        words += ["-p", name, str(value)] if plain else ["-y", f"{name}: {json.dumps(value)}"]
+    return shlex.join(["papermill", f"notebooks/{notebook}.ipynb", "out.ipynb", *words])
 
 
 def _beside(stem: Path, suffix: str) -> Path:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from lib.files import ROOT
 from lib.plots import signed
@@ -14,7 +15,7 @@ REFERENCES = (  # file below params/published, what it is, relative deviation th
     ("own_runs", "our own run", 0.05),
 )
 PAPER_SEEDS = 5
-CURVE_BAND = 0.006  # of validation Recall@20, absolute
+CURVE_BAND = 0.005  # of validation Recall@20, absolute
 
 
 def band(metric: str, k: int) -> float:
@@ -41,7 +42,7 @@ def verdict(run, metric: str, published: Path = ROOT / "params" / "published") -
         if len(found):
             near = "within" if abs(value / found.iloc[0] - 1) <= tolerance else "NOT within"
             return f"{metric} is {near} {tolerance:.0%} of {found.iloc[0]:.4f} ({source})"
-    return f"{metric} is {value:.4f}; there is no reference for this setting"
+    return f"{metric}: there is no reference for this setting"
 
 
 def own_runs(runs) -> pd.DataFrame:
@@ -75,7 +76,8 @@ def rows(ranking: pd.DataFrame) -> pd.DataFrame:
     table["deviation"] = table["value"] / reference - 1
     table["band"] = [band(*name) for name in zip(table["metric"], table["k"], strict=True)]
     table["times_noise"] = (table["value"] - reference) / (table["sd"] * np.sqrt(1 / table["seeds"] + 1 / runs))
-    within, noise = table["deviation"].abs() <= table["band"], table["times_noise"].abs() < 2
+    few = stats.t.ppf(0.975, (table["seeds"] - 1).clip(lower=1))  # a spread of few seeds is itself uncertain
+    within, noise = table["deviation"].abs() <= table["band"], table["times_noise"].abs() < few
     return table.assign(verdict=np.select([within, noise], ["within", "outside, no more than seeds do"], "outside"))
 
 
@@ -103,6 +105,28 @@ def _sentence(what: str, table: pd.DataFrame) -> str:
     found = f"{what}: {reached} of {len(table)} within {limit:.0%} of the paper or the public run"
     outside = {name: count for name, count in counts.items() if name != "within"}
     return ", ".join([found, *(f"{count} {name}" for name, count in outside.items())])
+
+
+def ended_in_a_dip(history: pd.DataFrame, metric: str = "recall@20", depth: float = 0.1) -> bool:
+    """Whether patience ended a run that was recovering.
+
+    That is, its validation metric had fallen by more than `depth` of its best, and by the last evaluation it had
+    climbed back more than half of that.
+    """
+    values = history[metric].dropna()
+    after = values.loc[values.idxmax() :]
+    fallen = after.max() - after.min()
+    return bool(fallen > depth * after.max() and after.iloc[-1] - after.min() > fallen / 2)
+
+
+def paper_gains(published: pd.DataFrame, dataset: str) -> str:
+    """In how many backbones the paper's aligned rows are above base at Recall@20: of this dataset, or else of all."""
+    table = published.query("metric == 'recall' and k == 20 and backbone != 'semantic_only'")
+    own = table[table["dataset"] == dataset]
+    wide = (own if len(own) else table).pivot(index=["dataset", "backbone"], columns="alignment", values="value")
+    above = {name: (wide[name] > wide["base"]).sum() for name in wide.columns.drop("base")}
+    where = "" if len(own) else " on its three datasets"
+    return "; ".join(f"{name}: above base in {count} of {len(wide)}{where}" for name, count in above.items())
 
 
 # Learning curves

@@ -80,12 +80,6 @@ def ensure(
     return Run(path, settings)
 
 
-def find(runs: Path = ROOT / "runs", **wanted) -> list[Run]:
-    """All finished runs below a folder whose settings equal the wanted ones, sorted by path."""
-    found = (load(path.parent) for path in sorted(Path(runs).rglob("manifest.json")))
-    return [run for run in found if all(getattr(run.settings, name) == value for name, value in wanted.items())]
-
-
 def load(path: Path) -> Run:
     """The finished run in a folder."""
     return Run(Path(path), RunSettings(**yaml.safe_load((Path(path) / "params.yaml").read_text())))
@@ -200,7 +194,8 @@ def _train(path: Path, settings: RunSettings, inputs: Inputs, key: str, device: 
     manifest = provenance.manifest(
         settings.model_dump(mode="json"),
         inputs.digests,
-        seconds=time.perf_counter() - start,
+        # what epochs before an interruption took is in the history only
+        seconds=max(time.perf_counter() - start, training.history_frame(state)["seconds"].sum()),
         peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     )
     write_json(

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy import stats
 
 from lib.experiments import reads_text
-from lib.statistics import holm
+from lib.statistics import conclusion, holm
 from lib.tables import LEVEL, MODEL
 
 COMPARISON = [*MODEL, "against", "metric"]
@@ -97,7 +97,7 @@ def judged(tests: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame:
     return table[[*COMPARISON, "difference", "ci_low", "ci_high", "p_users", *own, "verdict"]]
 
 
-def times_noise(table: pd.DataFrame, published: float) -> pd.Series:
+def times_noise(table: pd.DataFrame, published: float = np.nan) -> pd.Series:
     """Each difference of `judged` in units of what the seeds alone would do to it (its standard error over seeds).
 
     The seed's spread is that of base where base has several seeds, otherwise `published`, a relative one.
@@ -106,14 +106,24 @@ def times_noise(table: pd.DataFrame, published: float) -> pd.Series:
     return table["difference"] / (spread * np.sqrt(1 / table["seeds"] + 1 / table["base_seeds"]))
 
 
+def beyond_noise(times_noise: pd.Series, seeds: pd.Series, published_cells: int = 18) -> pd.Series:
+    """Whether differences in units of the seeds' noise are larger than chance explains (5%, two-sided).
+
+    A spread estimated from few seeds is itself uncertain: Student's quantile with seeds - 1 degrees of freedom, 12.7
+    for two seeds; with one seed the spread is that of `published_cells`.
+    """
+    freedom = np.where(seeds > 1, seeds - 1, published_cells - 1)
+    return times_noise.abs() > stats.t.ppf(0.975, freedom)
+
+
 def claim(verdicts) -> str:
     """One sentence on the claim that alignment ranks better, from the verdicts of its comparisons.
 
-    Supported: better in all of them. Inconclusive: better in half or more, where better over users only counts too.
-    Otherwise not supported.
+    By `statistics.conclusion`, where what holds over users only neither supports the claim nor lets it fail.
     """
     verdicts = pd.Series(verdicts)
     n, better, users = len(verdicts), (verdicts == "better").sum(), (verdicts == "better over users only").sum()
-    result = "supported" if better == n else "inconclusive" if 2 * (better + users) >= n else "not supported"
     worse = verdicts.str.startswith("worse").sum()
+    result = conclusion(better + users, worse, n)
+    result = "inconclusive" if result == "supported" and users else result
     return f"{result}: better in {better} of {n}, in {users} more over users only, worse in {worse}"

@@ -72,3 +72,12 @@ def compare(base: pd.DataFrame, other: pd.DataFrame, rng: np.random.Generator) -
     columns = {"metric": base.columns, "difference": (other - base).mean().values, "ci_low": low, "ci_high": high}
     columns |= {"p": tests[:, 0], "p_wilcoxon": tests[:, 1], "p_holm": holm(tests[:, 0])}
     return pd.DataFrame(columns)
+
+
+def conclusion(better: int, worse: int, of: int) -> str:
+    """What `of` comparisons say of a claim on all of them: the one rule behind every verdict.
+
+    Supported where all are better; not supported where some are worse and none better; otherwise inconclusive, as where
+    nothing can be told apart.
+    """
+    return "supported" if better == of else "not supported" if worse and not better else "inconclusive"

@@ -78,12 +78,18 @@ def verdict(row) -> str:
     return "better" if row.difference > 0 else "worse"
 
 
-def claim(table: pd.DataFrame, metric: str = "recall@20") -> str:
-    """Supported where every row of `gains` is better, not supported where none is, inconclusive in between."""
+def claim(table: pd.DataFrame, metric: str = "recall@20", seeds: int = 1) -> str:
+    """What the rows of `gains` say of a claim on all of them (`statistics.conclusion`), with the counts.
+
+    One seed supports nothing: what users show of one trained model, another seed may not.
+    """
     verdicts = [verdict(row) for row in table[table["metric"] == metric].itertuples()]
-    better, worse = verdicts.count("better"), verdicts.count("worse")
-    result = "supported" if better == len(verdicts) else "inconclusive" if better else "not supported"
-    return f"{result} (better in {better} of {len(verdicts)}, worse in {worse})"
+    better, worse, n = verdicts.count("better"), verdicts.count("worse"), len(verdicts)
+    result = statistics.conclusion(better, worse, n)
+    counts = f"over users better in {better} of {n}, worse in {worse}"
+    if seeds == 1:
+        return f"{'inconclusive' if result == 'supported' else result} ({counts}; one seed)"
+    return f"{result} ({counts}; {seeds} seeds)"
 
 
 def sentences(table: pd.DataFrame, metric: str = "recall@20") -> list[str]:

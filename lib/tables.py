@@ -126,12 +126,18 @@ def best(runs) -> set[tuple]:
     return found
 
 
-def ranking_layout(table: pd.DataFrame, tests: pd.DataFrame | None = None, bold: set[tuple] = frozenset()):
+def ranking_layout(
+    table: pd.DataFrame,
+    tests: pd.DataFrame | None = None,
+    bold: set[tuple] = frozenset(),
+    remarks: dict[tuple, str] | None = None,
+) -> pd.DataFrame:
     """The ranking table of a paper: rows backbone x alignment, columns R@5 ... N@20, from the frame of `ranking`.
 
     Our value is the mean over seeds (± standard deviation if there are several), bold where `bold` (of `best`) has it,
     with \\* where it differs from base (Holm-corrected, from `significance`). The paper's value follows in a row of its
-    own with the relative difference where the two are comparable, and the single run of others.
+    own with the relative difference where the two are comparable, and the single run of others. `remarks` on a model
+    (dataset, encoder, backbone, alignment) stand beside its row.
     """
     ours = table.groupby([*MODEL, "metric", "k"], sort=False)["value"].agg(["mean", "std"])
     paper = table.groupby([*MODEL, "metric", "k"], sort=False)[["published", "comparable", "third_party"]].first()
@@ -141,7 +147,8 @@ def ranking_layout(table: pd.DataFrame, tests: pd.DataFrame | None = None, bold:
     several = cells.groupby(["dataset", "backbone", "column"])["mean"].transform("size") > 1
     cells["best"] = several & np.array([name in bold for name in names])
     cells["star"] = [name in _stars(tests) for name in names]
-    rows = [row for model, part in cells.groupby(MODEL) for row in _ranking_rows(model, part)]
+    remarks = remarks or {}
+    rows = [row for model, part in cells.groupby(MODEL) for row in _ranking_rows(model, part, remarks.get(model))]
     columns = by_k(cells["column"].unique())
     return _arranged(pd.DataFrame(rows), [*columns])
 
@@ -158,10 +165,10 @@ def by_k(columns) -> list[str]:
     return sorted(columns, key=lambda name: (name[0] != "R", name[0], int(name.split("@")[1])))
 
 
-def _ranking_rows(model: tuple, cells: pd.DataFrame) -> list[dict]:
+def _ranking_rows(model: tuple, cells: pd.DataFrame, remark: str | None) -> list[dict]:
     """Our row of a model, then where they exist the paper's row, the difference, and the run of others."""
     cells = cells.set_index("column")
-    rows = [("ours", {name: _ours(cell) for name, cell in cells.iterrows()})]
+    rows = [(f"ours, {remark}" if remark else "ours", {name: _ours(cell) for name, cell in cells.iterrows()})]
     known = cells[cells["published"].notna()]
     if len(known):
         source = "paper" if known["comparable"].all() else "paper, other setting"
@@ -195,7 +202,7 @@ def _arranged(rows: pd.DataFrame, columns: list[str], extra: tuple = ()) -> pd.D
 
 
 def overlap(measured, encoder: str) -> pd.DataFrame:
-    """Neighbour overlap with the text of an encoder, tidy, averaged over seeds.
+    """Neighbour overlap with the text of an encoder, tidy, one run per model.
 
     measured: (run settings, frame of `semantics.overlap_table`) pairs. Columns dataset, encoder, backbone, alignment,
     vectors, items, neighbours, mean_jaccard, ci_low, ci_high, chance, gain_pct (over base, in percent).
@@ -204,17 +211,11 @@ def overlap(measured, encoder: str) -> pd.DataFrame:
         frame.assign(dataset=run.dataset, encoder=encoder, backbone=run.backbone, alignment=run.alignment)
         for run, frame in measured
     ]
-    return overlap_mean(pd.concat(frames))
-
-
-def overlap_mean(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per model and setting from the overlap tables of several seeds; gains are those of the means."""
     key = [*MODEL, "vectors", "items", "neighbours"]
-    values = ["mean_jaccard", "ci_low", "ci_high", "chance"]
-    table = table.groupby(key, as_index=False)[values].mean()
+    table = pd.concat(frames)[[*key, "mean_jaccard", "ci_low", "ci_high", "chance"]].sort_values(key, ignore_index=True)
     cell = [name for name in key if name != "alignment"]
     base = table.loc[table["alignment"] == "base", [*cell, "mean_jaccard"]].rename(columns={"mean_jaccard": "base"})
-    table = table.merge(base, on=cell, how="left")
+    table = table.merge(base, on=cell, how="left", validate="many_to_one")
     table["gain_pct"] = (100 * (table["mean_jaccard"] / table.pop("base") - 1)).where(table["alignment"] != "base")
     return table
 
@@ -243,26 +244,6 @@ def overlap_layout(table: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame
     ]
     columns = [name for name in ALIGNMENTS if name in rows]
     return _arranged(rows, [*columns, "chance"], ("vectors", "items", "K"))
-
-
-def overlap_verdicts(table: pd.DataFrame) -> list[str]:
-    """One sentence per backbone, aligned variant and setting: does its interval lie above that of its base?"""
-    key = ["dataset", "encoder", "backbone", "vectors", "items", "neighbours"]
-    base = table[table["alignment"] == "base"].set_index(key)
-    sentences = []
-    for row in table[table["alignment"] != "base"].itertuples():
-        other = base.loc[tuple(getattr(row, name) for name in key)]
-        if row.ci_low > other["ci_high"]:
-            result = "above base, intervals apart"
-        elif row.ci_high < other["ci_low"]:
-            result = "BELOW base, intervals apart"
-        else:
-            result = "not told apart from base, intervals touch"
-        items = "all items" if row.items == "all" else "first 3,000 items"
-        sentences.append(
-            f"{row.backbone} {row.alignment}, {row.vectors} vectors, {items}, K = {row.neighbours}: {result}"
-        )
-    return sentences
 
 
 def _overlap_cell(row) -> str:

@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -234,3 +236,21 @@ def test_index_lists_every_artefact_with_working_links(saved):
     assert all("`make paper`" in row and "0.078" in row and "0.081" in row for row in rows)
     links = [part.split(")")[0] for row in rows for part in row.split("](")[1:]]
     assert len(links) == 7 and all((saved / link).is_file() for link in links)
+
+
+def test_papermill_reads_a_command_as_the_same_parameters():
+    from papermill import cli
+
+    values = dict(dataset="amazon", seeds=[2023, 1], others=["wordllama", "minilm+metadata"], repeats=3, rate=0.5)
+    program, *arguments = shlex.split(provenance.command("12_noise", **values))
+    given = cli.papermill.make_context("papermill", arguments).params
+    assert program == "papermill" and given["notebook_path"] == "notebooks/12_noise.ipynb"
+    found = {name: cli._resolve_type(value) for name, value in given["parameters"]}
+    for text in given["parameters_yaml"]:
+        found |= yaml.safe_load(text)
+    assert found == values
+
+
+def test_a_run_that_is_named_twice_counts_once(tmp_path):
+    path = save(TABLE, tmp_path / "table", runs=[manifest(1), manifest(2), manifest(1)])
+    assert [run["settings"]["seed"] for run in json.loads(path.read_text())["runs"]] == [1, 2]

@@ -109,14 +109,6 @@ def test_changed_settings_data_or_text_train_again(place):
     assert changed.settings.backbone_settings["layers"] == 1
 
 
-def test_find_filters_by_settings(place):
-    for seed in (1, 2):
-        ensure(place, seed=seed)
-    ensure(place, "contrastive")
-    assert len(runs.find(place / "runs")) == 3
-    assert [run.settings.seed for run in runs.find(place / "runs", alignment="base")] == [1, 2]
-
-
 KILLED = """
 import os, signal, sys
 from pathlib import Path

@@ -124,7 +124,22 @@ def test_claims():
         "inconclusive: better in 0 of 2, in 2 more over users only, worse in 0"
     )
     mixed = ["better", "worse", "worse over users only"]
-    assert seeds.claim(mixed) == "not supported: better in 1 of 3, in 0 more over users only, worse in 2"
+    assert seeds.claim(mixed) == "inconclusive: better in 1 of 3, in 0 more over users only, worse in 2"
+    assert seeds.claim(["worse over users only", "not told apart"]).startswith("not supported")
+    assert seeds.claim(["not told apart"] * 3).startswith("inconclusive")
+
+
+def test_noise_alone_is_rarely_beyond_noise():
+    """Five percent of differences between runs of one model, however few seeds tell the spread."""
+    rng = np.random.default_rng(1)
+    for n in (2, 3, 5):
+        ours, base = rng.normal(size=(4000, 1)), rng.normal(size=(4000, n))
+        table = pd.DataFrame({"difference": ours.mean(1) - base.mean(1), "base_sd": base.std(1, ddof=1), "base": 1.0})
+        table = table.assign(seeds=1, base_seeds=n)
+        found = seeds.beyond_noise(seeds.times_noise(table), table["base_seeds"])
+        assert found.mean() == pytest.approx(0.05, abs=0.012)
+    unknown = table.head(1).assign(base_sd=np.nan, base_seeds=1)
+    assert not seeds.beyond_noise(seeds.times_noise(unknown), unknown["base_seeds"]).any()
 
 
 def test_noise_is_the_standard_error_over_seeds():

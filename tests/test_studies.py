@@ -56,9 +56,12 @@ def test_gains_compare_with_the_base_of_the_same_label(runs):
     assert recall.loc[0.0, "p"] == pytest.approx(alone.loc["recall@20", "p"])
     np.testing.assert_allclose(recall.p_holm, statistics.holm(recall.p))
     assert [studies.verdict(row) for row in recall.sort_index().itertuples()] == ["better", "not told apart"]
-    assert studies.claim(table) == "inconclusive (better in 1 of 2, worse in 0)"
-    assert studies.claim(table[table.noise == 0]).startswith("supported")
-    assert studies.claim(table[table.noise == 0.5]).startswith("not supported")
+    assert studies.claim(table, seeds=2) == "inconclusive (over users better in 1 of 2, worse in 0; 2 seeds)"
+    sure, nothing = table[table.noise == 0], table[table.noise == 0.5]
+    assert studies.claim(sure, seeds=2).startswith("supported")
+    assert studies.claim(sure) == "inconclusive (over users better in 1 of 1, worse in 0; one seed)"
+    assert studies.claim(nothing, seeds=2).startswith("inconclusive")
+    assert studies.claim(sure.assign(difference=-1.0)).startswith("not supported")
     assert studies.sentences(table)[0].startswith("contrastive 0.0: +0.02")
     assert studies.sentences(table)[0].endswith("], better")
 
