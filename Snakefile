@@ -225,7 +225,7 @@ rule semantics:
         "params/experiments.yaml",
         code=code("05_semantics"),
         data=lambda wildcards: [
-            *metrics(wildcards, backbones=[wildcards.backbone], seeds=grid(wildcards).seeds[:1]),
+            *metrics(wildcards, backbones=[wildcards.backbone]),
             f"figures/{wildcards.dataset}/text_vectors.csv",
         ],
     output:
