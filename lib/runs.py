@@ -100,6 +100,14 @@ def overlap(run: Run, vectors: text.TextVectors) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
+def trained(settings: RunSettings, runs: Path = ROOT / "runs") -> bool:
+    """Whether the run of these settings was finished with today's code; `ensure` also compares the data it read."""
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+        manifest = json.loads((Path(runs) / settings.folder / "manifest.json").read_text())
+        return manifest["key"] == digest(settings.digest, manifest["inputs"], code_behind(settings))
+    return False
+
+
 def pick_device(device: str = "auto") -> str:
     """'auto' means the GPU where there is one."""
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device

@@ -62,6 +62,9 @@ def study_files(dataset: str, grid: Experiment, study: str) -> list[str]:
 # ---------------------------------------------------------------- what would run
 
 
+REREAD = 6.0  # seconds to execute 04_train for a finished run
+
+
 @dataclass(frozen=True)
 class Step:
     """A command that Snakemake would start: why, and how long it took before (None: never seen)."""
@@ -82,8 +85,20 @@ def plan(*targets: str) -> list[Step]:
             steps.append(Step(fields["name"], "only file times changed, nothing to execute", 0))
         elif fields["command"] != "None":  # of a target
             unsettled |= {name.removesuffix(" (update)") for name in fields["output"].split(", ")}
-            steps.append(Step(fields["name"], _why(fields["reason"], job), job and estimate(job.place, earlier)))
+            why, seconds = _why(fields["reason"], job), job and estimate(job.place, earlier)
+            if job and job.notebook.stem == "04_train" and _trained(job):
+                why, seconds = f"trained, only its notebook is executed again ({why})", REREAD
+            steps.append(Step(fields["name"], why, seconds))
     return steps
+
+
+def _trained(job: notebook.Job) -> bool:
+    """Whether a training's run is finished; its notebook also depends on code that does not change a run."""
+    from lib import params, runs  # torch: only where there is something to train
+
+    given = job.parameters
+    blocks = {name: value for name, value in given.items() if isinstance(value, dict)}
+    return runs.trained(params.resolve(**{name: given[name] for name in given if name not in blocks}, blocks=blocks))
 
 
 def _dry_run(*targets: str) -> str:

@@ -109,6 +109,14 @@ def test_changed_settings_data_or_text_train_again(place):
     assert changed.settings.backbone_settings["layers"] == 1
 
 
+def test_trained_tells_a_finished_run_from_one_with_other_code_or_settings(place, monkeypatch):
+    made = ensure(place)
+    assert runs.trained(made.settings, place / "runs")
+    assert not runs.trained(made.settings.model_copy(update={"seed": 77}), place / "runs")
+    monkeypatch.setattr(runs, "code_behind", lambda settings: "other")
+    assert not runs.trained(made.settings, place / "runs")
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

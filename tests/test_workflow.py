@@ -244,6 +244,25 @@ def test_plan_names_what_changed_and_what_follows(dry_run, tmp_path):
     assert dry_run("Missing output files: x")[0].why == "failed last time"
 
 
+def test_plan_knows_a_finished_training_whose_notebook_is_out_of_date(monkeypatch):
+    """The real plan of amazon, with every training taken as finished."""
+    monkeypatch.setattr(workflow, "_trained", lambda job: True)
+    monkeypatch.setattr(workflow, "_up_to_date", lambda job: False)
+    steps = [step for step in workflow.plan("amazon") if step.name.startswith("train ")]
+    assert all(step.seconds == workflow.REREAD and step.why.startswith("trained, only its notebook") for step in steps)
+
+
+def test_a_training_job_names_its_run(planned, monkeypatch):
+    from lib import runs
+
+    asked = []
+    monkeypatch.setattr(runs, "trained", asked.append)
+    jobs = [job for job in planned if job.notebook.stem == "04_train"][:5]
+    for job in jobs:
+        workflow._trained(job)
+    assert [f"runs/{settings.folder}" for settings in asked] == [job.out.parent.as_posix() for job in jobs]
+
+
 EARLIER = {
     "toy/none/gccf/base/seed1": 10.0,
     "toy/none/gccf/base/seed2": 20.0,
