@@ -60,7 +60,7 @@ test: $(STAMP)
 	$(SNAKEMAKE) --dry-run --quiet host reason rules -- $(DATASETS)
 
 notebooks: $(STAMP)
-	@$(BIN)/jupyter execute --inplace --NotebookClient.record_timing=False notebooks/*.ipynb
+	@$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 lab: $(STAMP)
 	@$(BIN)/jupyter lab notebooks

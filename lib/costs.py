@@ -47,7 +47,7 @@ def epoch_seconds(
     equal settings, as base and base@contrastive may be, are measured once.
     """
     timed, taken = {_what_trains(cell): _trainer(cell, data, text) for cell in cells}, []
-    with Progress(len(timed) * (repeats + 1), "seconds per epoch", "epochs") as progress:
+    with Progress(len(timed) * (repeats + 1), "seconds per epoch", "epochs", every=60) as progress:
         for _ in range(repeats + 1):
             taken.append([])
             for train in timed.values():

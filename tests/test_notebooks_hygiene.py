@@ -99,6 +99,7 @@ def test_run_top_to_bottom_without_errors(code):
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
     outputs = [output for cell in code for output in cell["outputs"]]
     assert not [output for output in outputs if output["output_type"] == "error"]
+    assert not [cell for cell in code if "execution" in cell["metadata"]], "times of execution: use `make notebooks`"
     assert not [output for output in outputs if output.get("name") == "stderr"], "warnings and progress are not results"
 
 
