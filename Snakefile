@@ -21,6 +21,7 @@ import re
 import shlex
 import shutil
 import sys
+from functools import cache
 from glob import glob
 
 from filelock import FileLock, Timeout
@@ -28,13 +29,14 @@ from snakemake.exceptions import WorkflowError
 
 from lib.experiments import experiments
 from lib.code import sources
-from lib.workflow import cell_files, dataset_files, encoder_files, fetched, study_files
+from lib.workflow import cell_files, dataset_files, encoder_files, estimate, fetched, measured, study_files
 
 # the notebooks say what happens; these two lines would stand between any two of theirs
 logging.getLogger("snakemake.logging").addFilter(lambda record: not re.match("Select jobs|Execute ", record.getMessage()))
 
 GRIDS = experiments("params")
 LOCK = FileLock(".snakemake/running")
+FIRST = 10**6  # the priority of what trainings wait for
 GPU = int(shutil.which("nvidia-smi") is not None)
 
 CELL = "runs/{dataset}/{encoder}/{backbone}/{alignment}/seed{seed}"
@@ -83,6 +85,16 @@ def settings(wildcards, study):
 def metrics(wildcards, **chosen):
     """What the runs of the grid, or of some backbones and seeds, came to."""
     return [f"{folder}/metrics.json" for folder in grid(wildcards).folders(wildcards.dataset, **chosen)]
+
+
+@cache
+def known_seconds():
+    return measured()
+
+
+def longest_first(stamp):
+    """A priority: the seconds that earlier executions let expect, so that no long job is left for the end."""
+    return lambda wildcards: estimate(stamp.format(**wildcards).removeprefix("runs/"), known_seconds()) or 0
 
 
 def study(notebook):
@@ -139,6 +151,7 @@ rule fetch:
         lambda wildcards: glob(f"data/{wildcards.name}/*.*") + glob(f"data/weights/{wildcards.name}/*.*"),
     output:
         fetched("{name}"),
+    priority: FIRST
     shell:
         shlex.quote(sys.executable) + " -m lib fetch {wildcards.name}"
 
@@ -179,6 +192,7 @@ rule profiles:
         done=own("02_profiles"),
     params:
         values=values("dataset", "scale"),
+    priority: FIRST
     shell:
         run("02_profiles", own("02_profiles"))
 
@@ -193,6 +207,7 @@ rule text_vectors:
         done=own("03_text_vectors"),
     params:
         values=values("dataset", "encoder", "scale"),
+    priority: FIRST
     threads: workflow.cores
     resources:
         gpu=GPU,
@@ -212,6 +227,7 @@ rule train:
         done=CELL + "/notebook.done",
     params:
         values=values("alignment", "seed", "encoder", "scale"),
+    priority: longest_first(CELL)
     threads: 1  # two runs side by side finish sooner than one after the other on two threads
     resources:
         gpu=GPU,

@@ -78,7 +78,7 @@ def plan(*targets: str) -> list[Step]:
     """What `snakemake <targets>` would start, inputs first; raises UserError when Snakemake refuses."""
     for name in set(targets) - set(known := ["paper", *experiments()]):
         raise unknown("target", name, known)
-    earlier, unsettled, steps = published() | history(), set(), []
+    earlier, unsettled, steps = measured(), set(), []
     for fields in map(_fields, re.split(r"(?m)^(?:local)?rule ", _dry_run(*targets))[1:]):
         job = _job(fields["command"])
         if unsettled.isdisjoint(fields["input"].split(", ")) and _up_to_date(job):
@@ -146,6 +146,11 @@ def _why(reason: str, job: notebook.Job | None) -> str:
 
 
 # ---------------------------------------------------------------- how long it takes
+
+
+def measured() -> dict[str, float]:
+    """Seconds of all known executions by place: those of this machine, or else those behind the committed results."""
+    return published() | history()
 
 
 def history(runs: Path = ROOT / "runs") -> dict[str, float]:

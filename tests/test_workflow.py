@@ -38,10 +38,10 @@ def repository(tmp_path_factory):
     return root
 
 
-def snakemake(root, *targets):
+def snakemake(root, *targets, options=()):
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", "params/workflow/default", "--cores", "2"]
     home = {**os.environ, "PYTHONPATH": str(root), "HOME": str(root / "home"), "XDG_CACHE_HOME": ""}
-    done = subprocess.run([*command, "--", *targets], cwd=root, env=home, capture_output=True, text=True)
+    done = subprocess.run([*command, *options, "--", *targets], cwd=root, env=home, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -96,6 +96,21 @@ def test_a_study_runs_its_own_notebook(repository):
 def touch(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("")
+
+
+def test_long_trainings_start_first_after_what_they_wait_for(repository):
+    touch(costs := repository / "figures/movielens-100k/cost.csv")
+    costs.write_text("backbone,alignment,seconds\ngccf,base,5\nautocf,base,90\ndccf,contrastive,400\n")
+    dry = ("--dry-run", "--forceall", "--quiet", "host", "progress")
+    _, said = snakemake(repository, "movielens-100k", options=dry)
+    priorities = {}
+    for rule, place, priority in re.findall(r"rule (\w+):\n(?:    .*\n)*?    wildcards: (.*)\n    priority: (.*)\n", said):
+        priorities.setdefault(rule, {})[place] = float(priority)
+    cell = "dataset=movielens-100k, encoder={}, backbone={}, alignment={}, seed=2023"
+    expected = {("none", "gccf", "base"): 5, ("none", "autocf", "base"): 90, ("minilm", "dccf", "contrastive"): 400}
+    assert expected == {names: priorities["train"][cell.format(*names)] for names in expected}
+    for rule in ("fetch", "profiles", "text_vectors"):
+        assert min(priorities[rule].values()) > max(priorities["train"].values())
 
 
 def test_two_at_once(repository):
