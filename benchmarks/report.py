@@ -39,13 +39,14 @@ def public(dataset: str, device: str, width: int, path: Path = HERE / "public.cs
     return pd.concat(rows).assign(dataset=dataset, device=device, width=width)
 
 
-def save(stem: Path, table: pd.DataFrame, layout: pd.DataFrame, figure: Figure, script: str, **about) -> None:
-    """Write the table, and the figure as <stem>-figure, with the machine; about: claim, command, settings."""
+def save(stem: Path, table: pd.DataFrame, layout: pd.DataFrame, figure: Figure | None, script: str, **about) -> None:
+    """Write the table, and a figure as <stem>-figure, with the machine; about: claim, command, settings."""
     manifest = provenance.manifest(about.pop("settings"), {}, seconds=0, peak_memory=0)  # which the record leaves out
     about |= {"notebook": f"benchmarks/{script}.py", "runs": [manifest]}
     about["inputs"] = {"benchmarks": code_digest(sorted(HERE.glob("*.py")))}
     provenance.save(table, stem, layout=layout, **about)
-    provenance.save(figure, stem.with_name(f"{stem.name}-figure"), **about)
+    if figure is not None:
+        provenance.save(figure, stem.with_name(f"{stem.name}-figure"), **about)
 
 
 def tidy(rows: list[dict], published: pd.DataFrame) -> pd.DataFrame:

@@ -16,10 +16,11 @@ import toys
 from PIL import Image
 
 from benchmarks import __main__ as command
-from benchmarks import generated, growing, growth, pyg, report, roofline, textbook
+from benchmarks import generated, growing, growth, measure, pyg, report, roofline, seeds, textbook
 from benchmarks.apart import Apart
-from lib import params, plots, provenance, ranking, training
+from lib import backbones, params, plots, provenance, ranking, training
 from lib.files import ROOT, UserError
+from lib.graph import bipartite
 
 DATA = toys.interactions(60, 50)
 TEXT = toys.text(DATA)
@@ -320,6 +321,36 @@ def test_growth_runs_and_saves(tmp_path, capsys):
 def test_growth_without_memory_is_one_sentence(tmp_path, capsys):
     assert growth.main(["--sizes", "1e6", "--memory", "0.7", "--out", str(tmp_path)]) == 2
     assert re.search("1,000,000 interactions are left out: .*memory", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "per_step"),
+    # LightGCN drops edges anew in each step; SimGCL propagates for the final vectors and for two noisy views
+    [("gccf", lambda layers: layers), ("lightgcn", lambda _: 0), ("simgcl", lambda layers: 3 * layers)],
+)
+def test_products_that_seeds_can_share_are_those_over_the_whole_graph(backbone, per_step):
+    ours = measure.Ours(measure.Task("2000", backbone, "base", "cpu", 0))
+    with seeds.whole_graph_products(ours.model.backbone.graph) as widths:
+        ours.epoch()
+        ours.evaluation()  # takes no gradient, so nothing is shared there
+    size = ours.protocol.embedding_size
+    assert widths == ({size: n} if (n := len(ours.sampler) * per_step(ours.options["layers"])) else {})
+
+
+@pytest.mark.parametrize("engine", ["dgl", "torch"])
+def test_one_product_for_several_seeds_is_theirs(engine):
+    graph = bipartite(DATA.train, engine=engine)
+    tables = [torch.randn(graph.n_nodes, 5) for _ in range(3)]
+    torch.testing.assert_close(graph.propagate(torch.cat(tables, 1)), torch.cat(list(map(graph.propagate, tables)), 1))
+
+
+def test_seeds_runs_and_saves(tmp_path, capsys):
+    assert seeds.main(["2000", "--repeats", "1", "--out", str(tmp_path)]) == 0
+    table = pd.read_csv(tmp_path / "seeds-2000-cpu.csv").set_index("backbone")
+    assert set(table.index) == set(backbones.names()) and table.loc["lightgcn", "saved"] == 0
+    gained = (table["alone_s"] - table["shared_s"]).clip(lower=0) / table["epoch_s"]
+    np.testing.assert_allclose(table["saved"], gained, rtol=1e-4)
+    assert "benchmarks/seeds.py" in provenance.why(tmp_path / "seeds-2000-cpu.md")
 
 
 class Hungry:

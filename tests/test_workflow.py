@@ -103,8 +103,8 @@ def test_long_trainings_start_first_after_what_they_wait_for(repository):
     costs.write_text("backbone,alignment,seconds\ngccf,base,5\nautocf,base,90\ndccf,contrastive,400\n")
     dry = ("--dry-run", "--forceall", "--quiet", "host", "progress")
     _, said = snakemake(repository, "movielens-100k", options=dry)
-    priorities = {}
-    for rule, place, priority in re.findall(r"rule (\w+):\n(?:    .*\n)*?    wildcards: (.*)\n    priority: (.*)\n", said):
+    priorities, job = {}, r"rule (\w+):\n(?:    .*\n)*?    wildcards: (.*)\n    priority: (.*)\n"
+    for rule, place, priority in re.findall(job, said):
         priorities.setdefault(rule, {})[place] = float(priority)
     cell = "dataset=movielens-100k, encoder={}, backbone={}, alignment={}, seed=2023"
     expected = {("none", "gccf", "base"): 5, ("none", "autocf", "base"): 90, ("minilm", "dccf", "contrastive"): 400}
