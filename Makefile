@@ -3,6 +3,8 @@
 # make plan       what make paper would run, why, and how long
 # make test       unit tests, notebook checks, a dry run of the whole grid
 # make notebooks  executes the notebooks in place at their default, tiny scale: the outputs that are committed
+# make site       site/: executed notebooks, figures and tables as web pages
+# make release    trained models and results as one archive: unpacked in a checkout of the same commit, nothing is trained again
 # make lab        JupyterLab
 # make clean      lists what can be remade; CONFIRM=yes deletes it
 
@@ -16,7 +18,7 @@ RIGHT := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))
 SNAKEMAKE = $(BIN)/snakemake --workflow-profile params/workflow/default --cores $(JOBS)
 
 .DEFAULT_GOAL := install
-.PHONY: install paper plan test notebooks lab clean
+.PHONY: install paper plan test notebooks site release lab clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 # an activated environment or a user's Python settings must not leak into .venv
@@ -61,6 +63,16 @@ test: $(STAMP)
 
 notebooks: $(STAMP)
 	@$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+
+site: $(STAMP)
+	@$(BIN)/python -m lib site
+
+ARCHIVE = reprec-results-$(or $(shell git rev-parse --short HEAD 2>/dev/null),unknown).tar.gz
+FINISHED = $(wildcard $(foreach name,$(DATASETS),runs/$(name) runs/$(name)+*))
+release:
+	@tar --create --gzip --file $(ARCHIVE) --sort=name --owner=0 --group=0 --numeric-owner \
+	    --exclude='checkpoint.*' --exclude='*.running.ipynb' --exclude='*.failure.md' --exclude='.*' figures $(FINISHED)
+	@sha256sum $(ARCHIVE)
 
 lab: $(STAMP)
 	@$(BIN)/jupyter lab notebooks

@@ -1,4 +1,4 @@
-"""The command line: python -m lib doctor | fetch | profiles | train | plan | why."""
+"""The command line: python -m lib doctor | fetch | profiles | train | plan | index | site | why."""
 
 import argparse
 import os
@@ -72,6 +72,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
     add("targets", nargs="*", default=["paper"], help="paper, or datasets of params/experiments.yaml")
 
     command(index)
+    command(site)("--to", dest="folder", type=Path, default=ROOT / "site", help="default: site/")
     command(why)("file", type=Path, help="a figure or table below figures/")
     return parser, commands.choices
 
@@ -171,6 +172,13 @@ def index() -> None:
     from lib import provenance
 
     print(f"written: {provenance.index(ROOT / 'figures').relative_to(ROOT)}")
+
+
+def site(folder: Path) -> None:
+    """Write the executed notebooks, figures and tables as web pages; renders only what changed."""
+    from lib import site
+
+    print(f"written: {site.build(folder)}")
 
 
 def why(file: Path) -> None:

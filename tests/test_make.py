@@ -1,8 +1,10 @@
 """The two commands' ground: the lock, and one sentence when Python 3.11 is missing."""
 
+import hashlib
 import re
 import shutil
 import subprocess
+import tarfile
 
 import pytest
 import yaml
@@ -37,6 +39,22 @@ def test_clean_deletes_only_when_asked(fresh):
     assert (fresh / "runs").exists()
     make(fresh, "clean", "CONFIRM=yes")
     assert not (fresh / "runs").exists()
+
+
+def test_a_release_holds_what_is_finished_and_no_data(fresh):
+    kept = ["figures/INDEX.md", "runs/toy/none/gccf/base/seed1/manifest.json", "runs/toy+noise=0.1/notebooks/a.done"]
+    left = ["data/toy/x.csv", "runs/other/x.json", "runs/toy/none/gccf/base/seed1/.lock", "runs/toy/b.running.ipynb"]
+    left += ["runs/toy/none/gccf/base/seed1/checkpoint.safetensors", "runs/toy/notebooks/c.failure.md"]
+    for name in (*kept, *left):
+        (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+        (fresh / name).write_text(name)
+    (fresh / "params").mkdir()
+    (fresh / "params/experiments.yaml").write_text("toy:\n  scale: quick\n")
+    done = make(fresh, "release")
+    digest, name = done.stdout.split()
+    assert hashlib.sha256((fresh / name).read_bytes()).hexdigest() == digest
+    with tarfile.open(fresh / name) as archive:
+        assert sorted(member.name for member in archive if member.isfile()) == sorted(kept)
 
 
 def test_lock_is_exact_and_for_every_machine():
