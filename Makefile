@@ -39,6 +39,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -c '$(RIGHT)' 2>/dev/null || $(python) -m venv --clear .venv
 	$(BIN)/python -m pip install -r requirements.lock
 	$(BIN)/python -m pip install --no-build-isolation --no-deps -e .
+	$(BIN)/python -m lib schema
 	@touch $@
 
 DATASETS = $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' params/experiments.yaml)

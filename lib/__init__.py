@@ -12,5 +12,5 @@ Reading order is the data flow; a module imports only from those above it (tests
     reproduction                      how near that is to what others published
     seeds  studies  groups  costs     which differences hold, for whom, at what cost
     runs                              one folder per training run
-    kernel  notebook  workflow  site  doctor  cli    how it is driven
+    kernel  notebook  workflow  schema  site  doctor  cli    how it is driven
 """

@@ -1,4 +1,4 @@
-"""The command line: python -m lib doctor | fetch | profiles | train | plan | index | site | why."""
+"""The command line: python -m lib doctor | fetch | profiles | train | plan | index | schema | site | why."""
 
 import argparse
 import os
@@ -72,6 +72,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
     add("targets", nargs="*", default=["paper"], help="paper, or datasets of params/experiments.yaml")
 
     command(index)
+    command(schema)
     command(site)("--to", dest="folder", type=Path, default=ROOT / "site", help="default: site/")
     command(why)("file", type=Path, help="a figure or table below figures/")
     return parser, commands.choices
@@ -172,6 +173,13 @@ def index() -> None:
     from lib import provenance
 
     print(f"written: {provenance.index(ROOT / 'figures').relative_to(ROOT)}")
+
+
+def schema() -> None:
+    """Write params/schema anew; with it an editor completes and checks the yaml files of params/."""
+    from lib import schema
+
+    print(f"written: {len(schema.write())} schemas")
 
 
 def site(folder: Path) -> None:

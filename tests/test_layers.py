@@ -14,7 +14,7 @@ ORDER = [
     "graph", "dense", "losses", "backbones", "alignment", "params",
     "ranking", "training", "statistics", "semantics", "cases", "report_table",
     "plots", "tables", "provenance", "reproduction", "seeds", "studies", "groups", "costs", "runs",
-    "kernel", "notebook", "workflow", "site", "doctor", "cli", "__main__",
+    "kernel", "notebook", "workflow", "schema", "site", "doctor", "cli", "__main__",
 ]  # fmt: skip
 SPEAKING = {"progress", "kernel", "notebook", "cli"}  # the rest returns or raises
 MODULES = sorted((ROOT / "lib").rglob("*.py"))
