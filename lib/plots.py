@@ -1,6 +1,6 @@
 """One pure function per figure: frames in, a matplotlib Figure out; no pyplot and no change to global settings.
 
-Colours are fixed: one per alignment for marks, one per backbone for its name in titles and tick labels.
+Colours are fixed: one per alignment, the same in every figure.
 """
 
 import contextlib
@@ -19,15 +19,7 @@ from lib.semantics import AGAIN, Dashboard, chance_overlap
 # Okabe and Ito's palette, which the common kinds of colour blindness keep apart; blue, orange, green as in the report
 ALIGNMENTS = {"base": "#0072B2", "contrastive": "#D55E00", "generative": "#009E73"}
 COMPARED = {**ALIGNMENTS, "base@contrastive": "#56B4E9", "base@generative": "#9AD0F5", "kar": "#CC79A7"}
-# dark tones of Paul Tol's muted palette, readable as text
-BACKBONES = {
-    "gccf": "#332288",
-    "lightgcn": "#117733",
-    "sgl": "#882255",
-    "simgcl": "#6A5A00",
-    "dccf": "#1B6A8C",
-    "autocf": "#8E3A8E",
-}
+BACKBONES = ("gccf", "lightgcn", "sgl", "simgcl", "dccf", "autocf")  # the paper's order
 CLUSTERS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#AA3377")  # Paul Tol's bright palette
 SIDES = {"user": "#332288", "item": "#CC6677"}
 GREY = "#666666"
@@ -91,10 +83,10 @@ def _figure_function(draw):
     return drawn
 
 
-def _ordered(names, palette: dict) -> list[str]:
-    """Distinct names in the palette's order, then the others by name."""
+def _ordered(names, known) -> list[str]:
+    """Distinct names in the order of `known`, then the others by name."""
     names = set(names)
-    return [name for name in palette if name in names] + sorted(names - set(palette))
+    return [name for name in known if name in names] + sorted(names - set(known))
 
 
 def _colour(name: str) -> str:
@@ -194,7 +186,7 @@ def _maps(figure, points: pd.DataFrame, separation: pd.DataFrame) -> None:
         axes.scatter(place["x"], place["y"], s=2, c=colours, alpha=0.7, linewidths=0, rasterized=True)
         scores = signed(f"silhouette {row.silhouette:.2f}, NMI {row.nmi:.2f}")
         axes.set(xticks=[], yticks=[], xlabel=scores)
-        axes.set_title(row.space, color=_colour(row.space), loc="center")
+        axes.set_title(row.space, loc="center")  # not in its colour, which is a cluster's here
         axes.spines[:].set(visible=True, color="#CCCCCC")
         axes.margins(0.05)
     figure.suptitle("(d) UMAP, coloured by the five k-means clusters of the text vectors", x=0.01, ha="left", size=8)
@@ -205,7 +197,7 @@ def _maps(figure, points: pd.DataFrame, separation: pd.DataFrame) -> None:
 
 @_figure_function
 def learning_curves(histories: pd.DataFrame, metric: str = "recall@20", public: pd.DataFrame | None = None) -> Figure:
-    """Validation metric by epoch, one panel per backbone; bands span the seeds and a dot marks the best epoch.
+    """Validation metric by epoch, mean over seeds, one panel per backbone; bands span the seeds, dots mark each's best.
 
     histories: columns backbone, alignment, seed, epoch and `metric`, NaN in epochs without evaluation. public: points
     of others' runs, drawn as crosses: columns backbone, alignment, epoch, public.
@@ -220,10 +212,11 @@ def learning_curves(histories: pd.DataFrame, metric: str = "recall@20", public: 
         if public is not None and len(points := public[public["backbone"] == backbone]):
             colours = [_colour(alignment) for alignment in points["alignment"]]
             axes.scatter(points["epoch"], points["public"], 22, colours, marker="x", label="public run", zorder=3)
-        axes.set_title(backbone, color=BACKBONES.get(backbone, "black"), weight="bold")
+        axes.set_title(backbone, weight="bold")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     panels[0].set_ylabel(f"validation {metric}")
+    panels[0].plot([], [], "o", color=GREY, markersize=4, label="weights used")
     _legend_below(figure, panels)
     return figure
 
@@ -235,7 +228,7 @@ def _curve(axes, runs: pd.DataFrame, alignment: str, metric: str) -> None:
     axes.fill_between(
         mean.index, seeds.min(axis=1), seeds.max(axis=1), color=_colour(alignment), alpha=0.2, linewidth=0
     )
-    axes.plot(mean.idxmax(), mean.max(), "o", color=_colour(alignment), markersize=4)
+    axes.plot(seeds.idxmax(), seeds.max(), "o", color=_colour(alignment), markersize=4)
 
 
 def _panels(n: int, height: float, columns: int = 3, sharey: bool = True):
@@ -315,8 +308,6 @@ def _bars(axes, table: pd.DataFrame) -> None:
         axes.bar(place, rows["value"], width * 0.92, color=_colour(alignment), label=alignment)
         axes.errorbar(place, rows["value"], whiskers, fmt="none", ecolor="black", elinewidth=0.8, capsize=1.5)
     axes.set_xticks(range(len(backbones)), backbones, weight="bold")
-    for tick, backbone in zip(axes.get_xticklabels(), backbones, strict=True):
-        tick.set_color(BACKBONES.get(backbone, "black"))
     axes.tick_params(axis="x", length=0)
     axes.grid(axis="y", linewidth=0.4, color="#DDDDDD")
 
@@ -359,7 +350,7 @@ def profile_lengths(profiles: pd.DataFrame) -> Figure:
 
 @_figure_function
 def differences(tests: pd.DataFrame, seeds: pd.DataFrame, metric: str = "recall@20") -> Figure:
-    """Aligned minus base by backbone: intervals over users and, with several seeds, a ring for each and base's sd.
+    """Aligned minus base by backbone: intervals over users and, where both have several seeds, a ring for each.
 
     tests: columns backbone, alignment, against, difference, ci_low, ci_high, base_sd (NaN with one seed); seeds: the
     first three, seed and difference. The left panel is against base, the right one against base with the same settings.
@@ -369,14 +360,12 @@ def differences(tests: pd.DataFrame, seeds: pd.DataFrame, metric: str = "recall@
     backbones = _ordered(tests["backbone"], BACKBONES)
     figure, panels = _panels(len(kinds), height=0.34 * len(backbones) + 0.8, columns=2)
     figure.set_figwidth(PAGE)
-    if seeds["seed"].nunique() < 2:  # a single ring would repeat the dot
-        seeds = seeds[:0]
+    several = seeds.groupby(["backbone", "alignment", "against"])["seed"].transform("nunique") > 1
+    seeds = seeds[several]  # the ring of a single seed would stand beside a dot for base's mean over more
     for axes, (name, chosen) in zip(panels, kinds, strict=True):
         _differences(axes, tests[chosen], seeds[(seeds["against"] == "base") == (name == "base")], backbones)
         axes.set(title=f"against {name}", xlabel=f"difference in test {metric}, 95% CI over users")
     panels[0].set_yticks(range(len(backbones)), backbones, weight="bold")
-    for tick, backbone in zip(panels[0].get_yticklabels(), backbones, strict=True):
-        tick.set_color(BACKBONES.get(backbone, "black"))
     panels[0].set_ylim(len(backbones) - 0.5, -0.5)
     _legend_below(figure, panels)
     return figure
@@ -424,7 +413,7 @@ def by_group(table: pd.DataFrame, side: str, label: str) -> Figure:
             style = {"marker": "o", "markersize": 3, "linewidth": 0.8, "elinewidth": 1, "capsize": 1.5}
             axes.errorbar(place, rows["value"], whiskers, color=_colour(alignment), label=alignment, **style)
         axes.set_xticks(range(len(groups)), places)
-        axes.set_title(backbone, color=BACKBONES.get(backbone, "black"), weight="bold")
+        axes.set_title(backbone, weight="bold")
         axes.grid(axis="y", linewidth=0.4, color="#DDDDDD")
     for axes in panels[-3:]:
         axes.set_xlabel(f"train interactions of the {side}")
@@ -469,7 +458,7 @@ def time_and_quality(costs: pd.DataFrame, metric: str = "recall@20") -> Figure:
     """
     figure, panels = _panels(2, height=2.6)
     for axes, (column, label) in zip(
-        panels, (("seconds_per_epoch", "seconds per epoch"), ("seconds", "seconds of training")), strict=True
+        panels, (("seconds_per_epoch", "seconds per epoch"), ("seconds", "seconds of all epochs")), strict=True
     ):
         for alignment in _ordered(costs["alignment"], ALIGNMENTS):
             axes.plot([], [], "o", color=_colour(alignment), label=alignment)
@@ -523,8 +512,6 @@ def overlap_gains(table: pd.DataFrame, report: pd.DataFrame) -> Figure:
         _ratio_axis(axes)
         axes.set_xlabel("gain in overlap over base (95% CI)")
     panels[0].set_yticks(range(len(backbones)), backbones, weight="bold")
-    for tick, backbone in zip(panels[0].get_yticklabels(), backbones, strict=True):
-        tick.set_color(BACKBONES.get(backbone, "black"))
     panels[0].invert_yaxis()
     if (table["alignment"] == AGAIN).any():
         panels[0].barh([0], [0], color="#BBBBBB", label="two runs of base differ so far")
@@ -651,8 +638,9 @@ def _lines(axes, table: pd.DataFrame, x: str) -> None:
     values = sorted(table[x].unique()) if numeric else list(table[x].unique())
     places = dict(zip(values, values if numeric else range(len(values)), strict=True))
     alignments = _ordered(table["alignment"], ALIGNMENTS)
+    shared = not numeric and table.groupby(x)["alignment"].nunique().max() > 1
     for index, alignment in enumerate(alignments):
-        shift = 0 if numeric else 0.15 * (index - (len(alignments) - 1) / 2)  # names share a place
+        shift = 0.15 * (index - (len(alignments) - 1) / 2) if shared else 0
         rows = table[table["alignment"] == alignment]
         rows = rows.assign(place=rows[x].map(places).astype(float) + shift).sort_values("place")
         whiskers = [rows["value"] - rows["ci_low"], rows["ci_high"] - rows["value"]]
@@ -662,6 +650,13 @@ def _lines(axes, table: pd.DataFrame, x: str) -> None:
     if not numeric:
         axes.set_xticks(range(len(values)), values)
     axes.grid(axis="y", linewidth=0.4, color="#DDDDDD")
+
+
+SETTINGS = {
+    "weight": "weight of the alignment",
+    "mask_ratio": "share of masked nodes",
+    "embedding_size": "embedding size",
+}
 
 
 @_figure_function
@@ -678,11 +673,11 @@ def sensitivity_lines(table: pd.DataFrame, metric: str = "recall@20") -> Figure:
         _lines(axes, part.drop(columns="value").rename(columns={"mean": "value"}).assign(at=part["value"]), "at")
         ring = part[part["published"]]
         axes.scatter(ring["value"], ring["mean"], s=60, facecolors="none", edgecolors="black", label="published value")
-        ratio = part["value"].max() / max(part["value"].min(), 1e-12)
-        axes.set(title=setting, xscale="log" if ratio > 5 else "linear")
-        if ratio > 5:
-            _few_ticks(axes)
+        values = np.sort(part["value"].unique())
+        axes.set(xlabel=SETTINGS.get(setting, setting), xscale="log" if values[-1] > 5 * values[0] else "linear")
+        axes.set_xticks(values, [f"{value:g}" for value in values])
+        axes.minorticks_off()
     for axes in panels[::2]:
-        axes.set_ylabel(f"test {metric}")
+        axes.set_ylabel(f"test {metric}, 95% CI")
     _legend_below(figure, panels)
     return figure

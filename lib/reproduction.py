@@ -62,8 +62,9 @@ def own_runs(runs) -> pd.DataFrame:
 def rows(ranking: pd.DataFrame) -> pd.DataFrame:
     """Our means over seeds beside the nearer of the paper's value and the public single run, where settings are equal.
 
-    From the frame of `tables.ranking`. Columns of MODEL, metric, k, seeds, value, sd, published, third_party, deviation
-    (relative), band, times_noise (the difference in standard errors over our seeds and the reference's) and verdict.
+    From the frame of `tables.ranking`. Columns of MODEL, metric, k, seeds, value, sd, published, third_party, reference
+    (which of the two), deviation (relative to it), from_paper (relative to the paper), band, times_noise (deviation in
+    standard errors over our seeds and the reference's) and verdict.
     """
     cell = [*MODEL, "metric", "k"]
     table = ranking[ranking["comparable"]].groupby(cell, as_index=False).agg(
@@ -73,7 +74,9 @@ def rows(ranking: pd.DataFrame) -> pd.DataFrame:
     public = table["third_party"].astype(float)
     nearer = (public - table["value"]).abs() < (table["published"] - table["value"]).abs()
     reference, runs = public.where(nearer, table["published"]), np.where(nearer, 1, PAPER_SEEDS)
+    table["reference"] = np.where(nearer, "public run", "the paper")
     table["deviation"] = table["value"] / reference - 1
+    table["from_paper"] = table["value"] / table["published"] - 1
     table["band"] = [band(*name) for name in zip(table["metric"], table["k"], strict=True)]
     table["times_noise"] = (table["value"] - reference) / (table["sd"] * np.sqrt(1 / table["seeds"] + 1 / runs))
     few = stats.t.ppf(0.975, (table["seeds"] - 1).clip(lower=1))  # a spread of few seeds is itself uncertain
@@ -82,9 +85,10 @@ def rows(ranking: pd.DataFrame) -> pd.DataFrame:
 
 
 def layout(table: pd.DataFrame) -> pd.DataFrame:
-    """The deviations of `rows`, one line per model, \\* where outside the band."""
+    """The deviations of `rows`, one line per model, (run) where from the public run, \\* where outside the band."""
     marks = np.where(table["verdict"] == "within", "", r"\*")
-    texts = [signed(f"{value:+.1%}") for value in table["deviation"]]
+    whose = np.where(table["reference"] == "the paper", "", " (run)")
+    texts = [signed(f"{value:+.1%}{name}") for value, name in zip(table["deviation"], whose, strict=True)]
     columns = [f"{metric[0].upper()}@{k}" for metric, k in zip(table["metric"], table["k"], strict=True)]
     named = table.assign(text=np.char.add(texts, marks) if len(table) else texts, column=columns)
     wide = named.pivot(index=["dataset", "backbone", "alignment", "seeds"], columns="column", values="text")
@@ -103,6 +107,7 @@ def _sentence(what: str, table: pd.DataFrame) -> str:
     counts = table["verdict"].value_counts()
     reached, limit = counts.get("within", 0), table["band"].max()
     found = f"{what}: {reached} of {len(table)} within {limit:.0%} of the paper or the public run"
+    found += f" ({(table['from_paper'].abs() <= table['band']).sum()} of the paper itself)"
     outside = {name: count for name, count in counts.items() if name != "within"}
     return ", ".join([found, *(f"{count} {name}" for name, count in outside.items())])
 
@@ -119,8 +124,20 @@ def ended_in_a_dip(history: pd.DataFrame, metric: str = "recall@20", depth: floa
     return bool(fallen > depth * after.max() and after.iloc[-1] - after.min() > fallen / 2)
 
 
-def paper_gains(published: pd.DataFrame, dataset: str) -> str:
-    """In how many backbones the paper's aligned rows are above base at Recall@20: of this dataset, or else of all."""
+def without_dips(table: pd.DataFrame, runs) -> tuple[pd.DataFrame, str]:
+    """The rows (columns backbone, alignment) of models none of whose runs `ended_in_a_dip`, and a note on the others.
+
+    Such a run tells of its stopping rule and not of its alignment, so a verdict on alignment does not count it.
+    """
+    stopped = {(run.settings.backbone, run.settings.alignment) for run in runs if ended_in_a_dip(run.history)}
+    models = list(zip(table["backbone"], table["alignment"], strict=True))
+    names = ", ".join(" ".join(model) for model in dict.fromkeys(models) if model in stopped)
+    kept = table[[model not in stopped for model in models]]
+    return kept, f"; not counted: {names}, stopped in a dip" if names else ""
+
+
+def above_base(published: pd.DataFrame, dataset: str) -> str:
+    """In how many backbones aligned rows are above base at Recall@20: of this dataset, or else of all (the paper's)."""
     table = published.query("metric == 'recall' and k == 20 and backbone != 'semantic_only'")
     own = table[table["dataset"] == dataset]
     wide = (own if len(own) else table).pivot(index=["dataset", "backbone"], columns="alignment", values="value")

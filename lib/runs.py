@@ -80,11 +80,6 @@ def ensure(
     return Run(path, settings)
 
 
-def load(path: Path) -> Run:
-    """The finished run in a folder."""
-    return Run(Path(path), RunSettings(**yaml.safe_load((Path(path) / "params.yaml").read_text())))
-
-
 def overlap(run: Run, vectors: text.TextVectors) -> pd.DataFrame:
     """Neighbour overlap of a run's ego and final item vectors with the text (`semantics.overlap_table`).
 

@@ -71,7 +71,7 @@ def published_spread(single: pd.DataFrame, means: pd.DataFrame, metric: str = "r
     """Relative standard deviation between seeds that published base cells imply, since no paper prints one.
 
     single: cells of one seed; means: the same cells as means of five (columns dataset, backbone, alignment, metric, k,
-    value). Their differences also hold whatever else differs between the two sources, so this is an upper estimate.
+    value). Their differences also hold whatever else differs between the two sources; of a few cells, so an estimate.
     """
     cell = ["dataset", "backbone", "alignment", "metric", "k"]
     both = single.merge(means, on=cell, suffixes=("", "_mean")).query("alignment == 'base' and metric == @metric")
@@ -121,9 +121,10 @@ def claim(verdicts) -> str:
 
     By `statistics.conclusion`, where what holds over users only neither supports the claim nor lets it fail.
     """
-    verdicts = pd.Series(verdicts)
-    n, better, users = len(verdicts), (verdicts == "better").sum(), (verdicts == "better over users only").sum()
-    worse = verdicts.str.startswith("worse").sum()
-    result = conclusion(better + users, worse, n)
-    result = "inconclusive" if result == "supported" and users else result
-    return f"{result}: better in {better} of {n}, in {users} more over users only, worse in {worse}"
+    count, n = pd.Series(verdicts).value_counts().get, len(verdicts)
+    better, worse = count("better", 0), count("worse", 0)
+    result = f"{conclusion(better, worse, n)}: better in {better} of {n}, worse in {worse}"
+    users = {name: count(f"{name} over users only", 0) for name in ("better", "worse")}
+    if any(users.values()):
+        result += f" (over users only: better in {users['better']} more, worse in {users['worse']} more)"
+    return result

@@ -81,14 +81,14 @@ def verdict(row) -> str:
 def claim(table: pd.DataFrame, metric: str = "recall@20", seeds: int = 1) -> str:
     """What the rows of `gains` say of a claim on all of them (`statistics.conclusion`), with the counts.
 
-    One seed supports nothing: what users show of one trained model, another seed may not.
+    One seed settles nothing: what users show of one trained model, another seed may not.
     """
     verdicts = [verdict(row) for row in table[table["metric"] == metric].itertuples()]
     better, worse, n = verdicts.count("better"), verdicts.count("worse"), len(verdicts)
     result = statistics.conclusion(better, worse, n)
     counts = f"over users better in {better} of {n}, worse in {worse}"
     if seeds == 1:
-        return f"{'inconclusive' if result == 'supported' else result} ({counts}; one seed)"
+        return f"inconclusive ({counts}; one seed)"
     return f"{result} ({counts}; {seeds} seeds)"
 
 

@@ -96,11 +96,13 @@ def test_verdict_of_a_row(values, verdict):
 def test_layout_marks_what_is_outside():
     table = reproduction.rows(ranking(recall_20=[0.13], ndcg_20=[0.0905], recall_5=[0.06]))
     line = reproduction.layout(table).iloc[0]
-    assert line[["R@5", "R@20", "N@20"]].tolist() == ["+0.0%", r"−7.1%\*", "+0.6%"]
+    assert line[["R@5", "R@20", "N@20"]].tolist() == ["+0.0%", r"−7.1% (run)\*", "+0.6%"]
     assert list(reproduction.layout(table))[-3:] == ["R@5", "R@20", "N@20"] and line["seeds"] == 1
     first, second = reproduction.sentences(table)
-    assert first == "recall@20: 0 of 1 within 2% of the paper or the public run, 1 outside"
-    assert second == "the other metrics: 2 of 2 within 3% of the paper or the public run"
+    assert first == "recall@20: 0 of 1 within 2% of the paper or the public run (0 of the paper itself), 1 outside"
+    assert second == "the other metrics: 2 of 2 within 3% of the paper or the public run (2 of the paper itself)"
+    near_the_run = reproduction.rows(ranking(recall_20=[0.1375]))
+    assert "1 of 1 within 2% of the paper or the public run (0 of" in reproduction.sentences(near_the_run)[0]
 
 
 def test_nothing_comparable_is_said():
@@ -112,10 +114,10 @@ def test_nothing_comparable_is_said():
 
 
 def test_the_papers_gains_are_counted_by_hand():
-    assert reproduction.paper_gains(tables.published("rlmrec_table1"), "yelp") == (
+    assert reproduction.above_base(tables.published("rlmrec_table1"), "yelp") == (
         "contrastive: above base in 6 of 6; generative: above base in 5 of 6"  # gccf .1074 against .1084
     )
-    everywhere = reproduction.paper_gains(tables.published("rlmrec_table1"), "movielens-100k")
+    everywhere = reproduction.above_base(tables.published("rlmrec_table1"), "movielens-100k")
     assert everywhere.endswith("generative: above base in 16 of 18 on its three datasets")
 
 
@@ -132,6 +134,20 @@ def test_a_run_that_stopped_in_a_dip(values, dip):
     history = pd.DataFrame({"recall@20": np.nan}, index=range(3 * len(values)))
     history.loc[::3, "recall@20"] = values
     assert reproduction.ended_in_a_dip(history) is dip
+
+
+def test_verdicts_leave_out_runs_that_stopped_in_a_dip_and_say_so():
+    def run(alignment, values):
+        return SimpleNamespace(
+            settings=SimpleNamespace(backbone="sgl", alignment=alignment), history=pd.DataFrame({"recall@20": values})
+        )
+
+    runs = [run("base", [0.1, 0.2]), run("generative", [0.1, 0.05, 0.09]), run("generative", [0.1, 0.2])]
+    table = pd.DataFrame({"backbone": ["sgl", "sgl", "gccf"], "alignment": ["base", "generative", "generative"]})
+    kept, note = reproduction.without_dips(table, runs)
+    assert kept.index.tolist() == [0, 2] and note == "; not counted: sgl generative, stopped in a dip"
+    kept, note = reproduction.without_dips(table[table["backbone"] == "gccf"], runs)
+    assert len(kept) == 1 and note == ""
 
 
 # Learning curves

@@ -1,4 +1,4 @@
-"""The schemas that editors read: they accept every committed yaml, refuse mistakes and are those of today's code."""
+"""The schemas that editors read: they accept every committed yaml file and refuse mistakes."""
 
 import json
 from pathlib import Path

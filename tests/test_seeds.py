@@ -121,11 +121,14 @@ def test_claims():
     assert seeds.claim(["better"] * 3).startswith("supported: better in 3 of 3")
     assert seeds.claim(["better", "not told apart"]).startswith("inconclusive")
     assert seeds.claim(["better over users only"] * 2) == (
-        "inconclusive: better in 0 of 2, in 2 more over users only, worse in 0"
+        "inconclusive: better in 0 of 2, worse in 0 (over users only: better in 2 more, worse in 0 more)"
     )
     mixed = ["better", "worse", "worse over users only"]
-    assert seeds.claim(mixed) == "inconclusive: better in 1 of 3, in 0 more over users only, worse in 2"
-    assert seeds.claim(["worse over users only", "not told apart"]).startswith("not supported")
+    assert seeds.claim(mixed) == (
+        "inconclusive: better in 1 of 3, worse in 1 (over users only: better in 0 more, worse in 1 more)"
+    )
+    assert seeds.claim(["worse", "not told apart"]) == "not supported: better in 0 of 2, worse in 1"
+    assert seeds.claim(["worse over users only", "not told apart"]).startswith("inconclusive")
     assert seeds.claim(["not told apart"] * 3).startswith("inconclusive")
 
 
