@@ -8,7 +8,7 @@ import pandas as pd
 from lib import provenance
 from lib.code import code_digest
 from lib.files import ROOT
-from lib.plots import ALIGNMENTS, BACKBONES, GREY, Figure, _figure_function, _legend_below, _ordered, _panels
+from lib.plots.frame import ALIGNMENTS, BACKBONES, GREY, Figure, figure_function, grid_of, legend_below, ordered
 
 COLUMNS = [
     "dataset", "device", "threads", "width", "backbone", "alignment", "implementation", "engine", "epoch_s",
@@ -92,14 +92,14 @@ def _short(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
-@_figure_function
+@figure_function
 def bars(table: pd.DataFrame) -> Figure:
     """Seconds per epoch by backbone, one panel per alignment; a black line is the lower bound."""
-    kinds = _ordered(table["alignment"], ALIGNMENTS)
-    figure, panels = _panels(len(kinds), height=2.5)
+    kinds = ordered(table["alignment"], ALIGNMENTS)
+    figure, panels = grid_of(len(kinds), height=2.5)
     for axes, kind in zip(panels, kinds, strict=True):
         part = table[table["alignment"] == kind]
-        names = _ordered(part["backbone"], BACKBONES)
+        names = ordered(part["backbone"], BACKBONES)
         for place, backbone in enumerate(names):
             _group(axes, place, part[part["backbone"] == backbone].drop_duplicates("implementation"))
         axes.set(title=kind, yscale="log")
@@ -108,7 +108,7 @@ def bars(table: pd.DataFrame) -> Figure:
         axes.grid(axis="y", linewidth=0.4, color="#DDDDDD")
     panels[0].set_ylabel("seconds per epoch")
     panels[0].set_ylim(table["epoch_s"].min() / 2, table["epoch_s"].max() * 1.5)
-    _legend_below(figure, panels)
+    legend_below(figure, panels)
     return figure
 
 
@@ -141,10 +141,10 @@ MEASURES = {
 }
 
 
-@_figure_function
+@figure_function
 def growth(table: pd.DataFrame, limit_mib: float | None = None) -> Figure:
     """Time and memory by the number of train interactions, on logarithmic axes, with the slope at the large end."""
-    figure, panels = _panels(len(MEASURES), height=2.4, sharey=False)
+    figure, panels = grid_of(len(MEASURES), height=2.4, sharey=False)
     for axes, (name, title) in zip(panels, MEASURES.items(), strict=True):
         part = table.dropna(subset=[name]).sort_values("interactions")
         axes.plot(part["interactions"], part[name], color=COLOURS["ours"], marker="o", markersize=3)
@@ -156,5 +156,5 @@ def growth(table: pd.DataFrame, limit_mib: float | None = None) -> Figure:
         axes.set(xscale="log", yscale="log", xlabel="train interactions")
     if limit_mib:
         panels[-1].axhline(limit_mib, color="black", linewidth=0.8, label=f"{limit_mib / 1024:g} GiB")
-    _legend_below(figure, panels)
+    legend_below(figure, panels)
     return figure

@@ -287,7 +287,9 @@ def index(figures: Path) -> Path:
             }
         )
     table = to_markdown(pd.DataFrame(rows, columns=["artefact", "claim", "command", "runs", "paper", "ours"]))
-    intro = "Written by `python -m lib index`; `python -m lib why <file>` prints the whole chain behind a file. Commands\n"
+    intro = (
+        "Written by `python -m lib index`; `python -m lib why <file>` prints the whole chain behind a file. Commands\n"
+    )
     intro += "need the environment (`source .venv/bin/activate`). The paper's value stands where it has one.\n"
     write_text(figures / "INDEX.md", f"# Results\n\n{intro}\n{table}")
     return figures / "INDEX.md"
