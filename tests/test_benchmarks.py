@@ -319,8 +319,8 @@ def test_growth_runs_and_saves(tmp_path, capsys):
 
 
 def test_growth_without_memory_is_one_sentence(tmp_path, capsys):
-    assert growth.main(["--sizes", "1e6", "--memory", "0.7", "--out", str(tmp_path)]) == 2
-    assert re.search("1,000,000 interactions are left out: .*memory", capsys.readouterr().err)
+    assert growth.main(["--sizes", "3e6", "--memory", "0.7", "--out", str(tmp_path)]) == 2
+    assert re.search("3,000,000 interactions are left out: .*memory", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(
