@@ -87,9 +87,7 @@ def metrics(wildcards, **chosen):
     return [f"{folder}/metrics.json" for folder in grid(wildcards).folders(wildcards.dataset, **chosen)]
 
 
-@cache
-def known_seconds():
-    return measured()
+known_seconds = cache(measured)
 
 
 def longest_first(stamp):
