@@ -40,6 +40,8 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install -r requirements.lock
 	$(BIN)/python -m pip install --no-build-isolation --no-deps -e .
 	$(BIN)/python -m lib schema
+	# threads that wait sleep soon: spinning, two of them took 30 times as long beside one other busy process
+	$(BIN)/python -m ipykernel install --sys-prefix --frozen_modules --env GOMP_SPINCOUNT 1000
 	@touch $@
 
 DATASETS = $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' params/experiments.yaml)

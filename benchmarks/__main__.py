@@ -41,7 +41,8 @@ def save(table, folder: Path, options) -> None:
         report.bars(table),
         "__main__",
         claim="seconds per epoch beside other implementations, by turns in one run, and a bound from measured speeds",
-        command=f"python -m benchmarks {options.dataset}",
+        command=f"python -m benchmarks {options.dataset} --epochs {options.epochs}",
+        ours=report.speedups(table),
         settings=settings,
     )
 

@@ -15,6 +15,7 @@ from benchmarks.roofline import wait
 from lib import params, ranking, training
 from lib.datasets import DatasetSettings, folder
 from lib.files import UserError
+from lib.step import stepper
 
 USERS = 2 * ranking.CHUNK  # ranked to tell the time of a chunk
 
@@ -56,15 +57,15 @@ class Growing:
         return about | self.clock | memory
 
     def _train(self, model, sampler, steps):
-        optimizer = training.adam(model, self.settings.protocol)
+        step = stepper(model, training.adam(model, self.settings.protocol))
         generator = torch.Generator(self.device).manual_seed(0)
         with self._timed("sampling_s"):
             epoch = sampler.epoch(generator)
             first = next(epoch)
-        training.train_epoch(model, optimizer, Few([first]), generator, 0)  # to warm up
+        training.train_epoch(step, Few([first]), generator, 0)  # to warm up
         with self._timed("step_s"):
             few = Few(list(islice(epoch, steps)) or [first])
-            training.train_epoch(model, optimizer, few, generator, 0)
+            training.train_epoch(step, few, generator, 0)
         self.clock["step_s"] /= len(few)
         self.clock["epoch_s"] = self.clock["sampling_s"] + len(sampler) * self.clock["step_s"]
 

@@ -44,7 +44,8 @@ def measure_and_save(options) -> None:
         table,
         figure,
         "growth",
-        claim="time and memory grow in proportion to the interactions",
+        claim="time of an epoch and memory against the interactions, which an epoch has to grow with in proportion",
+        ours=report.steepest(table) if len(table) > 1 else "",
         command=f"python -m benchmarks.growth --sizes {sizes}",
         settings=settings | {"steps": options.steps, "batches": options.batches},
     )

@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass, replace
 
 import torch
 
-from benchmarks import generated, pyg, roofline, textbook
+from benchmarks import generated, pyg, roofline, textbook, textbook_weighted
 from benchmarks.apart import Apart, peak_memory
 from lib import alignment, backbones, datasets, params, ranking, training
 from lib.experiments import reads_text
 from lib.graph import bipartite
 from lib.progress import Progress
+from lib.step import stepper
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,11 @@ class Ours(Contestant):
 
     def build(self, text):
         model = training.build(self.settings, self.data, text, self.task.device, self.task.engine)
-        self.optimizer = training.adam(model, self.protocol)
+        self.step = stepper(model, training.adam(model, self.protocol))
         return model
 
     def train(self):
-        training.train_epoch(self.model, self.optimizer, self.sampler, self.generator, epoch=0)
+        training.train_epoch(self.step, self.sampler, self.generator, epoch=0)
 
     def rank(self):
         data = self.data
@@ -116,12 +117,12 @@ class Ours(Contestant):
 
 
 class Textbook(Contestant):
-    """benchmarks/textbook.py."""
+    """benchmarks/textbook.py and benchmarks/textbook_weighted.py."""
 
     def build(self, text):
         size, train = self.protocol.embedding_size, self.data.train
         names = self.task.backbone, self.task.alignment
-        model = textbook.Model(*names, self.options, train, text, size, self.task.device)
+        model = textbook_weighted.MODELS[names[0]](*names, self.options, train, text, size, self.task.device)
         self.optimizer = torch.optim.Adam(model.parameters(), lr=self.protocol.learning_rate)
         return model
 
@@ -154,13 +155,21 @@ class Bound(Contestant):
 
     def build(self, text):
         model = training.build(self.settings, self.data, text, self.task.device)
-        sizes = self.data.n_users, self.data.n_items, 2 * self.data.train.nnz, self.protocol.embedding_size
-        shape = roofline.Shape(*sizes, self.task.width, sum(x.numel() for x in model.parameters()))
-        names = self.task.backbone, self.task.alignment
+        shape, names = self._shape(model), (self.task.backbone, self.task.alignment)
         batches = self.sampler.epoch(self.generator)
         self.steps = [roofline.step(*names, self.options, shape, batch) for batch in batches]
         self.machines = []
         return model
+
+    @torch.no_grad()
+    def _shape(self, model):
+        backbone, parameters = model.backbone, sum(x.numel() for x in model.parameters())
+        entries, drawn = len(backbone.graph.rows), {}
+        if self.task.backbone == "autocf":  # as many entries as chance gives them: one draw stands for all
+            graphs = backbone.draw_graphs(backbone.seed_scores(self.generator), self.generator)
+            drawn["drawn"] = tuple(len(graph.rows) for graph in graphs)
+        widths = self.protocol.embedding_size, backbone.output_size, self.task.width
+        return roofline.Shape(self.data.n_users, self.data.n_items, entries, *widths, parameters, **drawn)
 
     def epoch(self):
         self.machines.append(roofline.measure(4 * self.model.backbone.ego.numel(), self.task.device))
@@ -179,18 +188,20 @@ CLASSES = {"ours": Ours, "textbook": Textbook, "pyg": Peer, "pyg-csr": Peer, "ro
 
 def contestants(task: Task, engines=(None,), peers: bool = True) -> list[Task]:
     """Everyone who can take part in a cell: ours with each engine, then the others."""
-    cell, others = (task.backbone, task.alignment), []
-    if task.backbone in textbook.BACKBONES:
+    others = []
+    if task.backbone in textbook_weighted.MODELS:
         others.append("textbook")
-    if cell == ("lightgcn", "base") and peers:
+    if (task.backbone, task.alignment) == ("lightgcn", "base") and peers:
         others += ["pyg", "pyg-csr"]
-    if cell in roofline.CELLS:
+    if task.backbone in roofline.BACKBONES and task.alignment in roofline.ALIGNMENTS:
         others.append("roofline")
     ours = [replace(task, engine=engine) for engine in engines]
     return ours + [replace(task, implementation=name) for name in others]
 
 
 # Turns
+
+SLOW = 15  # seconds of another implementation's turn from which one measured turn of it must do
 
 
 def in_turns(tasks: list[Task], epochs: int, progress: Progress) -> list[dict]:
@@ -199,26 +210,27 @@ def in_turns(tasks: list[Task], epochs: int, progress: Progress) -> list[dict]:
     try:
         for task in tasks:
             runners.append(Apart(CLASSES[task.implementation], task))
-        turns = []
+        turns = [[] for _ in runners]
         for _ in range(epochs + 1):
-            turns.append([_turn(runner, progress) for runner in runners])
-        columns = zip(*turns[1:], strict=True)
-        return [_row(task, one.call("about"), turn) for task, one, turn in zip(tasks, runners, columns, strict=True)]
+            for task, runner, done in zip(tasks, runners, turns, strict=True):
+                slow = len(done) > 1 and task.implementation != "ours" and done[-1][0] > SLOW
+                done += [] if slow else [(runner.call("epoch"), runner.call("evaluation"))]
+                progress.update()
+        return [_row(task, one.call("about"), done[1:]) for task, one, done in zip(tasks, runners, turns, strict=True)]
     finally:
         for runner in runners:
             runner.close()
 
 
-def _turn(runner: Apart, progress: Progress) -> tuple[float, float | None]:
-    times = runner.call("epoch"), runner.call("evaluation")
-    progress.update()
-    return times
-
-
 def _row(task: Task, about: dict, turns) -> dict:
     """Medians, and the extremes of the epochs."""
     epochs, evaluations = zip(*turns, strict=True)
-    times = {"epoch_s": statistics.median(epochs), "epoch_min_s": min(epochs), "epoch_max_s": max(epochs)}
+    times = {
+        "turns": len(turns),
+        "epoch_s": statistics.median(epochs),
+        "epoch_min_s": min(epochs),
+        "epoch_max_s": max(epochs),
+    }
     if None not in evaluations:
         times["evaluation_s"] = statistics.median(evaluations)
     return asdict(task) | about | times

@@ -64,11 +64,11 @@ class Model(torch.nn.Module):
 
 
 def train_epoch(model, optimizer, batches):
-    """One pass over (users, positives, negatives, step, generator); the mean loss."""
+    """One pass over the batches; the mean loss."""
     losses = []
-    for users, positives, negatives, _, generator in batches:
+    for batch in batches:
         optimizer.zero_grad()
-        loss = model.loss(users, positives, negatives, generator)
+        loss = model.loss(batch.users, batch.positives, batch.negatives, batch.generator)
         loss.backward()
         optimizer.step()
         losses.append(loss.detach())

@@ -11,7 +11,7 @@ from lib.files import ROOT
 from lib.plots.frame import ALIGNMENTS, BACKBONES, GREY, Figure, figure_function, grid_of, legend_below, ordered
 
 COLUMNS = [
-    "dataset", "device", "threads", "width", "backbone", "alignment", "implementation", "engine", "epoch_s",
+    "dataset", "device", "threads", "width", "backbone", "alignment", "implementation", "engine", "turns", "epoch_s",
     "epoch_min_s", "epoch_max_s", "evaluation_s", "memory_mib", "gpu_mib", "gb_per_s", "gflop_per_s",
 ]  # fmt: skip
 CELL = ["backbone", "alignment"]
@@ -53,7 +53,19 @@ def tidy(rows: list[dict], published: pd.DataFrame) -> pd.DataFrame:
     """Measured rows, and published rows of the same cells under them, in COLUMNS."""
     measured = pd.DataFrame(rows)
     published = published.merge(measured[CELL].drop_duplicates())
-    return pd.concat([measured, published]).reindex(columns=COLUMNS).reset_index(drop=True)
+    table = pd.concat([measured, published]).reindex(columns=COLUMNS).reset_index(drop=True)
+    return table.astype({"turns": "Int64"})
+
+
+def speedups(table: pd.DataFrame) -> str:
+    """In words, for the index: how many times as fast as each other implementation ours is, over all cells."""
+    ours = table[table.implementation == "ours"].groupby(CELL)["epoch_s"].min()
+    said = []
+    for name in OTHERS:
+        ratios = (table[table.implementation == name].set_index(CELL)["epoch_s"] / ours).dropna()
+        if len(ratios):
+            said.append(f"{name}: {ratios.min():.1f} to {ratios.max():.1f} times in {len(ratios)}")
+    return "; ".join(said)
 
 
 def layout(table: pd.DataFrame) -> pd.DataFrame:
@@ -139,6 +151,20 @@ MEASURES = {
     "chunk_s": "seconds per 512 ranked users",
     "own_mib": "peak memory beyond start [MiB]",
 }
+
+
+def steepest(table: pd.DataFrame) -> str:
+    """In words, for the index: growth from one size to the next where time grows most, and at the last."""
+    columns = ["interactions", "epoch_s", "own_mib"]
+    table = table.sort_values("interactions", ignore_index=True)[columns]
+    grown = (table / table.shift())[1:]
+    places = dict.fromkeys([(grown["epoch_s"] / grown["interactions"]).idxmax(), grown.index[-1]])
+    return "; ".join(
+        "{:.3g} to {:.3g}: {:.1f} times the interactions, {:.1f} the time, {:.1f} the memory".format(
+            *table.loc[place - 1 : place, "interactions"], *grown.loc[place]
+        )
+        for place in places
+    )
 
 
 @figure_function

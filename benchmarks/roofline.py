@@ -1,23 +1,30 @@
 """What a training epoch needs at least on this machine: bytes moved over bandwidth, operations over matrix speed.
 
-Counted per step, four bytes a number, for n nodes, e kept adjacency entries, width d, batch size b:
+Counted per step, four bytes a number, for n nodes, e adjacency entries (those kept), width d:
 
     product with A    reads e column ids, e rows of d and n row pointers, writes n rows of d; e d additions
-    batch rows        3 b rows of d are read, their gradients read and written; 6 b d operations
-    log sum exp       r rows over c candidates: 2 r c d operations for the logits and as many for each gradient; rows
-                      and gradients move once, logits stay in the cache, exponentials are free
-    perceptron        T -> h -> D on r rows: 2 r (T h + h D) operations forward, as many for the weights' gradients,
-                      2 r h D for the hidden rows' (and 2 r T h for inputs that learn); inputs and hidden rows move
-                      twice, outputs and their gradients once
+    weighted mean     over e entries, by dot products of both ends; its gradients are those of both ends and of the rows
+                      averaged: 2 e rows are read forward and 3 e backward, n and 3 n written; 2 e d operations each for
+                      dot products, mean and their four gradients
+    dense layers      of widths m, k, ... for r rows: inputs move twice, their gradients, outputs and the outputs'
+                      gradients once, what is between stays in the cache; 2 r m k operations forward and per gradient
+    batch rows        each different row is read, its gradient written; 2 d operations per row, repeats included
+    log sum exp       r rows over c candidates: 2 d operations for each pair's logit and as many for each gradient; rows
+                      and gradients move once, logits stay in the cache; pairs that occur twice count once
     Adam              weight, gradient and two moments are read and written: 8 numbers and 12 operations per weight
 
-The parts follow each other; each takes the longer of its two times. Rows gathered by a product count in full, so the
+The parts follow each other; each takes the longer of its two times. Rows gathered over entries count in full, so the
 bandwidth is that of a copy of the ego table, or of a large copy if that is faster: what the cache holds here, it holds
-there. Random draws, dropping edges and sorting are free. LightGCN with each alignment, and SimGCL base; a first product
-that several views share counts once.
+there. Tables are propagated whole, as by everyone here. Free are random draws, dropping edges, AutoCF's drawing of
+graphs with the loss of its seeds, sorting, reading weights, exponentials and all else that is done number by number.
+
+Counted once: the first product of several views, also of SGL's, which drop edges of the graph that BPR reads whole;
+SimGCL's gradients, which are added before they are propagated, since noise has none; in a layer of DCCF, the dot
+product of an entry and its mirror, and both means' rows and gradients, which differ in the batch's rows only.
 """
 
 import time
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -25,7 +32,6 @@ import torch
 from lib.dense import product
 
 FLOAT = 4  # bytes
-CELLS = {("lightgcn", "base"), ("lightgcn", "contrastive"), ("lightgcn", "generative"), ("simgcl", "base")}
 
 
 class Work(NamedTuple):
@@ -40,14 +46,26 @@ class Work(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """Sizes of a model and its graph."""
+    """Sizes of a model and its graphs."""
 
     n_users: int
     n_items: int
-    entries: int  # of the adjacency: twice the train interactions
+    entries: int  # of the adjacency: twice the train interactions, and self-loops
     size: int  # embedding width d
+    output: int  # width of the final vectors
     text: int  # width T of the text vectors
     parameters: int
+    drawn: tuple[int, int] = (0, 0)  # entries of AutoCF's encoder and decoder graphs
+
+
+class Rows(NamedTuple):
+    """Triples of a batch, and how many different rows they have."""
+
+    triples: int
+    users: int
+    positives: int
+    negatives: int
+    items: int  # positives and negatives together
 
 
 class Machine(NamedTuple):
@@ -62,23 +80,27 @@ def sparse_product(n: int, entries: float, d: int) -> Work:
     return Work(FLOAT * (entries * (1 + d) + n * (1 + d)), entries * d)
 
 
-def batch_rows(b: int, d: int) -> Work:
-    """BPR of b triples."""
-    return Work(FLOAT * 3 * 3 * b * d, 6 * b * d)
+def weighted_mean(n: int, entries: int, d: int) -> Work:
+    """Dot products and mean, forward and backward."""
+    return Work(FLOAT * (5 * entries + 4 * n) * d, 6 * 2 * entries * d)
 
 
-def log_sum_exp(rows: int, candidates: int, d: int, constants: bool = False) -> Work:
-    """Logits and gradients; constant candidates need none."""
+def dense(rows: int, *widths: int, learning_inputs: bool = True) -> Work:
+    """Layers from the first width to the last, forward and backward."""
+    constant = 0 if learning_inputs else rows * widths[0]  # whose gradient is left out
+    flops = 3 * 2 * rows * sum(m * k for m, k in pairwise(widths)) - 2 * constant * widths[1]
+    return Work(FLOAT * (rows * (3 * widths[0] + 2 * widths[-1]) - constant), flops)
+
+
+def batch_rows(different: int, repeated: int, d: int) -> Work:
+    """Scores of users and items, forward and backward."""
+    return Work(FLOAT * 2 * different * d, 2 * repeated * d)
+
+
+def log_sum_exp(rows: int, candidates: int, d: int, pairs: float | None = None, constants: bool = False) -> Work:
+    """Logits of so many pairs, else of all, and gradients; constant candidates need none."""
     moved = 2 * rows * d + (1 if constants else 2) * candidates * d
-    return Work(FLOAT * moved, (2 if constants else 3) * 2 * rows * candidates * d)
-
-
-def perceptron(rows: int, inputs: int, outputs: int, learning_inputs: bool) -> Work:
-    """Two layers with half the summed width between, forward and backward."""
-    hidden = (inputs + outputs) // 2
-    first, second = 2 * rows * inputs * hidden, 2 * rows * hidden * outputs
-    moved = rows * (2 * inputs + 2 * hidden + 2 * outputs)
-    return Work(FLOAT * moved, 2 * first + 3 * second + (first if learning_inputs else 0))
+    return Work(FLOAT * moved, (2 if constants else 3) * 2 * (pairs or rows * candidates) * d)
 
 
 def adam(parameters: int) -> Work:
@@ -86,30 +108,96 @@ def adam(parameters: int) -> Work:
     return Work(FLOAT * 8 * parameters, 12 * parameters)
 
 
+# The parts of each backbone, whose own "batch rows" replace those of BPR, and of each alignment
+
+
+def propagation(shape, entries, products):
+    """So many products, forward and backward together."""
+    return sparse_product(shape.n_users + shape.n_items, entries, shape.size).times(products)
+
+
+def one_graph(shape, rows, options):
+    """GCCF, LightGCN and the neighbourhoods of DCCF: the graph, or what is kept of it."""
+    return {"propagation": [propagation(shape, options.get("keep_rate", 1) * shape.entries, 2 * options["layers"])]}
+
+
+def sgl(shape, rows, options):
+    """The whole graph, and two dropped ones but for their first product."""
+    layers, kept = options["layers"], options["keep_rate"] * shape.entries
+    works = [propagation(shape, shape.entries, 2 * layers), propagation(shape, kept, 2 * (2 * layers - 1))]
+    return {"propagation": works, "contrast": _contrast(shape, rows, options)}
+
+
+def simgcl(shape, rows, options):
+    """The whole graph: forward thrice but for the first product, backward once."""
+    work = propagation(shape, shape.entries, 3 * options["layers"] - 2 + options["layers"])
+    return {"propagation": [work], "contrast": _contrast(shape, rows, options)}
+
+
+def _contrast(shape, rows, options, with_all=True):
+    own = rows.users, rows.items if options["ssl_negatives"] else rows.positives
+    candidates = (shape.n_users, shape.n_items) if with_all else own
+    return [log_sum_exp(*counts, shape.size) for counts in zip(own, candidates, strict=True)]
+
+
+def dccf(shape, rows, options):
+    """Per layer two means, together one with dot products of its own, and three contrasts among the batch's rows."""
+    n, d, layers = shape.n_users + shape.n_items, shape.size, options["layers"]
+    return one_graph(shape, rows, options) | {
+        "intents": [dense(n, d, options["intents"], d).times(layers)],
+        "means": [weighted_mean(n, shape.entries, d).times(layers)],
+        "contrast": [work.times(3 * layers) for work in _contrast(shape, rows, options, with_all=False)],
+    }
+
+
+def autocf(shape, rows, options):
+    """Pairs instead of triples; users over items, users over users, items over items."""
+    n, d, (encoder, decoder) = shape.n_users + shape.n_items, shape.size, shape.drawn
+    attention = dense(n, d, 3 * d), weighted_mean(n, decoder, d)
+    among = (rows.users, shape.n_users), (rows.positives, shape.n_items)  # rows and candidates of one table
+    return {
+        "batch rows": [batch_rows(rows.users + rows.positives, 2 * rows.triples, d)],
+        "propagation": [propagation(shape, encoder, 2 * options["layers"])],
+        "attention": [work.times(options["transformer_layers"]) for work in attention],
+        "reconstruction": [log_sum_exp(rows.users, shape.n_items, d)],
+        "contrast": [log_sum_exp(0, every, d, pairs=some * (every - some / 2)) for some, every in among],
+    }
+
+
+def contrastive(shape, rows, options):
+    """Users over all users; positives over positives and negatives over negatives, of which some are the same."""
+    negatives, items = (rows.negatives, rows.items) if options["negative_items"] else (0, rows.positives)
+    pairs = rows.positives**2 + negatives**2 - (rows.positives + negatives - items) ** 2
+    texts, widths = shape.n_users + items, (shape.text, (shape.text + shape.output) // 2, shape.output)
+    over_users = log_sum_exp(rows.users, shape.n_users, shape.output)
+    return {
+        "projection": [dense(texts, *widths, learning_inputs=False)],
+        "alignment": [over_users, log_sum_exp(items, items, shape.output, pairs)],
+    }
+
+
+def generative(shape, rows, options):
+    """Masked nodes over their texts."""
+    masked = max(int(options["mask_ratio"] * (shape.n_users + shape.n_items)), 1)
+    return {
+        "projection": [dense(masked, shape.output, (shape.output + shape.text) // 2, shape.text)],
+        "alignment": [log_sum_exp(masked, masked, shape.text, constants=True)],
+    }
+
+
+BACKBONES = {"gccf": one_graph, "lightgcn": one_graph, "sgl": sgl, "simgcl": simgcl, "dccf": dccf, "autocf": autocf}
+ALIGNMENTS = {"base": lambda *_: {}, "contrastive": contrastive, "generative": generative}
+
+
 def step(backbone: str, alignment: str, options: dict, shape: Shape, batch) -> dict[str, list[Work]]:
     """The work of one training step by part; `options` are the keys of the yaml block, `batch` a library Batch."""
-    d, n = shape.size, shape.n_users + shape.n_items
-    layers = options["layers"]
-    products = 2 * (3 * layers - 2 if backbone == "simgcl" else layers)  # forward and backward
-    entries = shape.entries * options.get("keep_rate", 1)
-    users, liked, other = (len(x.unique()) for x in (batch.users, batch.positives, batch.negatives))
+    lists = batch.users, batch.positives, batch.negatives, torch.cat([batch.positives, batch.negatives])
+    rows = Rows(len(batch.users), *(len(indices.unique()) for indices in lists))
     parts = {
-        "propagation": [sparse_product(n, entries, d).times(products)],
-        "batch rows": [batch_rows(len(batch.users), d)],
+        "batch rows": [batch_rows(rows.users + rows.items, 3 * rows.triples, shape.output)],
         "update": [adam(shape.parameters)],
     }
-    if backbone == "simgcl":
-        parts["contrast"] = [log_sum_exp(users, shape.n_users, d), log_sum_exp(liked, shape.n_items, d)]
-    if alignment == "contrastive":
-        projected = shape.n_users + len(torch.cat([batch.positives, batch.negatives]).unique())
-        parts["projection"] = [perceptron(projected, shape.text, d, learning_inputs=False)]
-        pairs = ((users, shape.n_users), (liked, liked), (other, other))
-        parts["alignment"] = [log_sum_exp(rows, candidates, d) for rows, candidates in pairs]
-    if alignment == "generative":
-        masked = int(options["mask_ratio"] * n)
-        parts["projection"] = [perceptron(masked, d, shape.text, learning_inputs=True)]
-        parts["alignment"] = [log_sum_exp(masked, masked, shape.text, constants=True)]
-    return parts
+    return parts | BACKBONES[backbone](shape, rows, options) | ALIGNMENTS[alignment](shape, rows, options)
 
 
 def seconds(parts: dict[str, list[Work]], machine: Machine) -> float:

@@ -2,7 +2,8 @@
 
 Adjacency in torch's COO layout, whole logit matrices, every text vector projected in each step, Adam tensor by tensor,
 the loss read back in every step, and an evaluation that loops over users. Nothing is imported from the library; numbers
-equal the library's for the same initial values and random state (tests/test_benchmarks.py).
+equal the library's for the same initial values and random state (tests/test_benchmarks.py). DCCF and AutoCF, whose
+entries have learnt weights, follow in textbook_weighted.py, which lists all six.
 """
 
 import math
@@ -23,10 +24,15 @@ def adjacency(train, self_loops, device):
     rows, columns = torch.cat([users, items]), torch.cat([items, users])
     if self_loops:
         rows, columns = (torch.cat([ends, torch.arange(n_nodes)]) for ends in (rows, columns))
+    return normalised(rows, columns, n_nodes).to(device)
+
+
+def normalised(rows, columns, n_nodes):
+    """D^-1/2 A D^-1/2 of the given entries as a COO tensor."""
     factors = torch.bincount(rows, minlength=n_nodes).clamp(min=1).float() ** -0.5
     values = factors[rows] * factors[columns]
     indices, size = torch.stack([rows, columns]), (n_nodes, n_nodes)
-    return torch.sparse_coo_tensor(indices, values, size, check_invariants=False).coalesce().to(device)
+    return torch.sparse_coo_tensor(indices, values, size, check_invariants=False).coalesce()
 
 
 def drop_edges(matrix, keep_rate, generator):
@@ -56,7 +62,10 @@ def perceptron(inputs, outputs):
 
 
 class Model(nn.Module):
-    """One of BACKBONES with one of RLMRec's alignments; `options` are the keys of its yaml block."""
+    """One of BACKBONES with one of RLMRec's alignments; `options` are the keys of its yaml block.
+
+    A batch has the fields users, positives, negatives, step and generator.
+    """
 
     def __init__(self, backbone, alignment, options, train, text, size=32, device="cpu"):
         super().__init__()
@@ -85,25 +94,29 @@ class Model(nn.Module):
             layers.append(x)
         return torch.cat(layers, dim=1) if self.backbone == "gccf" else torch.stack(layers).sum(0)
 
-    def losses(self, users, positives, negatives, generator):
+    def final(self):
+        """Final vectors of users and items for scoring."""
+        return self.encode(torch.cat([self.users, self.items]), self.adjacency)
+
+    def losses(self, batch):
         """Weighted loss terms of one step, by name."""
         ego, masked = torch.cat([self.users, self.items]), None
         if self.alignment == "generative":
             count = max(int(self.options["mask_ratio"] * len(ego)), 1)
-            masked = torch.randperm(len(ego), generator=generator, device=ego.device)[:count]
+            masked = torch.randperm(len(ego), generator=batch.generator, device=ego.device)[:count]
             ego = ego.clone()
             ego[masked] = self.token
-        final, terms = self.backbone_terms(ego, users, positives, negatives, generator)
+        final, terms = self.backbone_terms(ego, batch)
         if self.alignment == "contrastive":
-            terms["alignment"] = self.contrastive(final, users, positives, negatives)
+            terms["alignment"] = self.contrastive(final, batch)
         if self.alignment == "generative":
             terms["alignment"] = self.generative(final, masked)
         terms["regularisation"] = self.options["reg_weight"] * sum(x.square().sum() for x in self.parameters())
         return terms
 
-    def backbone_terms(self, ego, users, positives, negatives, generator):
+    def backbone_terms(self, ego, batch):
         """The final vectors and the backbone's own terms."""
-        matrix, views = self.adjacency, None
+        matrix, views, generator = self.adjacency, None, batch.generator
         if self.backbone == "lightgcn":
             matrix = drop_edges(matrix, self.options["keep_rate"], generator)
         final = self.encode(ego, matrix)
@@ -112,12 +125,19 @@ class Model(nn.Module):
             views = [self.encode(ego, matrix) for matrix in dropped]
         if self.backbone == "simgcl":
             views = [self.encode(ego, self.adjacency, noise=generator) for _ in range(2)]
-        u, p, n = (final[users], final[self.n_users + positives], final[self.n_users + negatives])
-        terms = {"bpr": F.softplus((u * n).sum(1) - (u * p).sum(1)).mean()}
+        terms = {"bpr": self.bpr(final, batch)}
         if views is not None:
-            items = torch.cat([positives, negatives]) if self.options["ssl_negatives"] else positives
+            users, items = batch.users, batch.positives
+            if self.options["ssl_negatives"]:
+                items = torch.cat([items, batch.negatives])
             terms["ssl"] = self.options["ssl_weight"] / len(users) * self.contrast(*views, users, items)
         return final, terms
+
+    def bpr(self, final, batch):
+        """Mean softplus of how far the negative's score is above the positive's."""
+        users, items = final.split([self.n_users, self.n_items])
+        u, p, n = users[batch.users], items[batch.positives], items[batch.negatives]
+        return F.softplus((u * n).sum(1) - (u * p).sum(1)).mean()
 
     def contrast(self, first, second, users, items):
         """InfoNCE between two views of the batch's users and items, against all users and all items."""
@@ -125,12 +145,12 @@ class Model(nn.Module):
         pairs = zip(first.split(sides), second.split(sides), (users, items), strict=True)
         return sum(info_nce(x[rows], y[rows], y, self.options["ssl_temperature"]) for x, y, rows in pairs)
 
-    def contrastive(self, final, users, positives, negatives):
+    def contrastive(self, final, batch):
         """Final vectors against projected texts: all users, and the batch's items of each list."""
         vectors, texts = (x.split([self.n_users, self.n_items]) for x in (final, self.project(self.text)))
-        t = self.options["temperature"]
+        users, t = batch.users, self.options["temperature"]
         total = info_nce(vectors[0][users], texts[0][users], texts[0], t)
-        for items in (positives, negatives) if self.options["negative_items"] else (positives,):
+        for items in (batch.positives, batch.negatives) if self.options["negative_items"] else (batch.positives,):
             total = total + info_nce(vectors[1][items], texts[1][items], texts[1][items], t)
         return self.options["weight"] / len(users) * total
 
@@ -142,11 +162,11 @@ class Model(nn.Module):
 
 
 def train_epoch(model, optimizer, batches):
-    """One pass over (users, positives, negatives, step, generator); the mean loss."""
+    """One pass over the batches; the mean loss."""
     losses = []
-    for users, positives, negatives, _, generator in batches:
+    for batch in batches:
         optimizer.zero_grad()
-        loss = sum(model.losses(users, positives, negatives, generator).values())
+        loss = sum(model.losses(batch).values())
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
@@ -156,8 +176,7 @@ def train_epoch(model, optimizer, batches):
 @torch.no_grad()
 def evaluate(model, seen, relevant, ks=(5, 10, 20)):
     """Mean recall@k and ndcg@k over users with a relevant item, one user after the other."""
-    ego = torch.cat([model.users, model.items])
-    user_vectors, item_vectors = model.encode(ego, model.adjacency).split([model.n_users, model.n_items])
+    user_vectors, item_vectors = model.final().split([model.n_users, model.n_items])
     rows = []
     for user in range(model.n_users):
         wanted = set(relevant[user].indices.tolist())

@@ -6,11 +6,11 @@ Reading order is the data flow; a module imports only from those above it (tests
     datasets  profiles  text  variants    what goes in
     graph  dense  losses  backbones  alignment    the models
     params                            which model, with which settings
-    ranking  training                 fit and score
+    ranking  step  training           fit and score
     statistics  semantics  cases  report_table    how sure we are, what the vectors mean
     plots  tables  provenance         what comes out
     reproduction                      how near that is to what others published
     seeds  studies  groups  costs     which differences hold, for whom, at what cost
-    runs                              one folder per training run
+    runs  recheck                     one folder per training run
     kernel  notebook  workflow  schema  site  doctor  cli    how it is driven
 """

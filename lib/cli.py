@@ -1,4 +1,4 @@
-"""The command line: python -m lib doctor | fetch | profiles | train | plan | index | schema | site | why."""
+"""The command line: python -m lib doctor | fetch | profiles | train | recheck | plan | index | schema | site | why."""
 
 import argparse
 import os
@@ -67,6 +67,10 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
     add("--encoder", help="default: that of params/experiments.yaml")
     add("--scale", help="tiny, quick or paper; default: that of params/experiments.yaml")
     add("-p", dest="values", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="notebook parameter")
+
+    add = command(recheck)
+    add("folders", nargs="*", type=Path, metavar="FOLDER", default=[ROOT / "runs"], help="default: all of runs/")
+    add("--epochs", type=int, default=4, help="trained again for each run; default: 4")
 
     add = command(plan)
     add("targets", nargs="*", default=["paper"], help="paper, or datasets of params/experiments.yaml")
@@ -159,6 +163,14 @@ def train(dataset: str, backbone: str, alignment: str, seed: int, encoder, scale
     )
     os.chdir(ROOT)
     return notebook.main(job)
+
+
+def recheck(folders: list[Path], epochs: int) -> None:
+    """Keep trained runs after an edit of code that changes no number; their first epochs must come out bit for bit."""
+    from lib import recheck
+
+    for run in recheck.finished(folders):
+        print(f"{run}: {recheck.recheck(run, epochs)}", flush=True)
 
 
 def plan(targets: list[str]) -> None:

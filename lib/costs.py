@@ -13,6 +13,7 @@ from lib.files import digest
 from lib.groups import final_vectors
 from lib.params import RunSettings
 from lib.progress import Progress
+from lib.step import stepper
 from lib.tables import MODEL
 from lib.training import Recommender, Sampler, adam, build, train_epoch
 
@@ -71,9 +72,10 @@ def _trainer(cell: RunSettings, data: Interactions, text: torch.Tensor | None):
     """A function that trains one epoch of a cell's model."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = build(cell, data, text if reads_text(cell.alignment) else None, device)
-    optimizer, sampler = adam(model, cell.protocol), Sampler(data.train, cell.protocol.batch_size, device)
+    step = stepper(model, adam(model, cell.protocol))
+    sampler = Sampler(data.train, cell.protocol.batch_size, device)
     generator = torch.Generator(device).manual_seed(cell.seed)
-    return lambda: train_epoch(model, optimizer, sampler, generator, epoch=0)
+    return lambda: train_epoch(step, sampler, generator, epoch=0)
 
 
 def machine(manifest: dict) -> str:

@@ -119,8 +119,8 @@ class Graph:
     n_users: int
     n_items: int
     engine: str
-    full: "Graph | None" = None  # the graph whose entries were dropped to make this one
-    kept: Tensor | None = None  # [n_entries of full] bool
+    full: "Graph | None" = None  # the whole graph, if this one is it without some entries
+    kept: Tensor | None = None  # [n_entries] bool, which entries those are not; None: all are there
 
     @property
     def n_nodes(self) -> int:
@@ -164,13 +164,16 @@ class Graph:
         rescaled and the degrees stay those of the whole graph.
         """
         kept = torch.rand(len(self.rows), generator=generator, device=self.rows.device) < keep_rate
-        return replace(self, rows=self.rows[kept], columns=self.columns[kept], full=self, kept=kept)
+        return replace(self, full=self, kept=kept)
 
     @cached_property
     def _dgl_graph(self):
-        indptr = _row_pointers(self.rows, self.n_nodes)
-        empty = torch.empty(0, dtype=indptr.dtype, device=indptr.device)
-        return _dgl()[0].graph(("csc", (indptr, self.columns, empty)), num_nodes=self.n_nodes)
+        pointers, columns = (self.full or self)._csr_indices
+        if self.kept is not None:
+            left = F.pad(self.kept.cumsum(0, dtype=torch.int32), (1, 0))  # how many of the first 0, 1, ... entries
+            pointers, columns = left[pointers], columns[self.kept]
+        empty = torch.empty(0, dtype=pointers.dtype, device=pointers.device)
+        return _dgl()[0].graph(("csc", (pointers, columns, empty)), num_nodes=self.n_nodes)
 
     @cached_property
     def _matrices(self) -> tuple[Tensor, Tensor]:

@@ -14,13 +14,31 @@ BLOCK = 2**20  # logits held at once: 4 MiB stay in a processor's cache, 16 MiB 
 
 
 class Batch(NamedTuple):
-    """One training step: user and item indices [B], and the step's place in its epoch."""
+    """One training step: user and item indices [B], and the step's place in its epoch.
+
+    `fixed`: no shape may depend on values, since the step is captured (`lib.step`).
+    """
 
     users: Tensor
     positives: Tensor
     negatives: Tensor
     step: int  # 0-based within the epoch
     generator: torch.Generator  # for edge dropout, noise and masks
+    fixed: bool = False
+
+    def distinct(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The different indices of [b] in order [m], the place of each of [b] among them, how often each occurs [m].
+
+        In a fixed batch m is b: the smallest index fills the rest and occurs 0 times there.
+        """
+        if not self.fixed:
+            return indices.unique(return_inverse=True, return_counts=True)
+        ordered, order = indices.sort()
+        first = F.pad(ordered[1:] != ordered[:-1], (1, 0), value=True)
+        places = first.cumsum(0) - 1
+        values = ordered[:1].repeat(len(ordered)).scatter_(0, places, ordered)
+        counts = torch.zeros_like(places).scatter_add_(0, places, torch.ones_like(places))
+        return values, torch.empty_like(places).scatter_(0, order, places), counts
 
 
 def bpr(users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:

@@ -150,7 +150,7 @@ def _run_digest(run: dict) -> str:
 
 def _run_record(run: dict) -> dict:
     """What the chain shows of a run; its time and memory would change a sidecar that nothing else changed."""
-    kept = ("settings", "inputs", "git", "versions", "machine", "device", "engine")
+    kept = ("settings", "inputs", "git", "versions", "machine", "device", "engine", "rechecked")
     return {"digest": _run_digest(run)} | {name: run[name] for name in kept if name in run}
 
 
@@ -259,6 +259,7 @@ def _run_lines(run: dict) -> list[str]:
         f"  run {_run_name(run)} ({run['digest']})".replace("  (", " ("),
         *_field("settings", json.dumps(run["settings"], sort_keys=True) if "settings" in run else "", 4),
         *_field("git", commit, 4),
+        *_field("rechecked", _pairs(run.get("rechecked", {})), 4),
         *_field("versions", _pairs(run.get("versions", {})), 4),
         *_field("engine", run.get("engine"), 4),
         *_field("machine", _pairs(machine), 4),

@@ -9,6 +9,7 @@ from torch import Tensor
 from lib.files import UserError
 
 CHUNK = 512  # users scored at once: [CHUNK, n_items] scores are all that is held
+ON_GPU = 2**27  # scores held at once there, 512 MiB: each chunk costs a transfer of train items
 
 
 def top_items(user_vectors: Tensor, item_vectors: Tensor, seen: sp.csr_matrix, users: np.ndarray, k: int) -> Tensor:
@@ -16,9 +17,9 @@ def top_items(user_vectors: Tensor, item_vectors: Tensor, seen: sp.csr_matrix, u
 
     Scores are dot products. Only train items belong in `seen`: validation items compete at test time (Q3).
     """
-    chunks = []
-    for start in range(0, len(users), CHUNK):
-        rows = users[start : start + CHUNK]
+    chunks, size = [], CHUNK if user_vectors.device.type == "cpu" else max(CHUNK, ON_GPU // len(item_vectors))
+    for start in range(0, len(users), size):
+        rows = users[start : start + size]
         scores = user_vectors[torch.from_numpy(rows).to(user_vectors.device)] @ item_vectors.T
         row, column = (torch.from_numpy(index).to(scores.device) for index in seen[rows].nonzero())
         scores[row, column] = -torch.inf

@@ -28,7 +28,7 @@ from lib.experiments import chosen_modules, reads_text
 from lib.files import ROOT, atomic_path, digest, write_json, write_text
 from lib.params import RunSettings
 
-MODULES = ("graph", "dense", "losses", "ranking", "training", "backbones/__init__", "alignment/__init__")
+MODULES = ("graph", "dense", "losses", "ranking", "step", "training", "backbones/__init__", "alignment/__init__")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def ensure(
     path = Path(runs) / settings.folder
     initial = settings.initial and ensure(settings.initial, runs, device, params, data)
     inputs = Inputs.load(settings, params, data, initial)
-    key = _key(settings, inputs)
+    key = inputs.key(settings)
     path.mkdir(parents=True, exist_ok=True)
     with FileLock(path / ".lock"):
         if _key_of(path) != key and not _copied(path, settings, inputs, Path(runs)):
@@ -147,16 +147,24 @@ class Inputs:
         """Text vectors of users then items [n_users + n_items, T]."""
         return torch.from_numpy(np.concatenate([self.text.users, self.text.items])) if self.text else None
 
+    def key(self, settings: RunSettings) -> str:
+        """What a run of these settings is known by: a hash of settings, inputs and code."""
+        return digest(settings.digest, self.digests, code_behind(settings))
 
-def _key(settings: RunSettings, inputs: Inputs) -> str:
-    return digest(settings.digest, inputs.digests, code_behind(settings))
+    def untrained(self, settings: RunSettings, device: str) -> training.Recommender:
+        """The model before its first step."""
+        model = training.build(settings, self.data, self.text_tensor(), device)
+        if self.initial:
+            tables = [self.initial.embeddings[name] for name in ("user_ego", "item_ego")]
+            model.backbone.ego.data.copy_(torch.from_numpy(np.concatenate(tables)))
+        return model
 
 
 def _copied(path: Path, settings: RunSettings, inputs: Inputs, runs: Path) -> bool:
     """Whether base@contrastive could be copied from base or base@generative, which may have the same settings."""
     labels = dict.fromkeys([settings.kind, *(f"{settings.kind}@{name}" for name in alignments.NAMES)])
     twins = [settings.model_copy(update={"alignment": label}) for label in labels if label != settings.alignment]
-    same = [twin for twin in twins if _key_of(runs / twin.folder) == _key(twin, inputs)]
+    same = [twin for twin in twins if _key_of(runs / twin.folder) == inputs.key(twin)]
     if not same:
         return False
     source = runs / same[0].folder
@@ -165,7 +173,7 @@ def _copied(path: Path, settings: RunSettings, inputs: Inputs, runs: Path) -> bo
             shutil.copyfile(source / name, temporary)
     _write_settings(path, settings)
     manifest = json.loads((source / "manifest.json").read_text())
-    own = {"settings": settings.model_dump(mode="json"), "key": _key(settings, inputs)}
+    own = {"settings": settings.model_dump(mode="json"), "key": inputs.key(settings)}
     write_json(path / "manifest.json", {**manifest, **own, "copied_from": same[0].folder.as_posix()})
     return True
 
@@ -186,10 +194,7 @@ def _train(path: Path, settings: RunSettings, inputs: Inputs, key: str, device: 
     _write_settings(path, settings)
     for leftover in path.glob(".*.safetensors"):  # of a process that was killed while writing
         leftover.unlink()
-    model = training.build(settings, inputs.data, inputs.text_tensor(), device)
-    if inputs.initial:
-        tables = [inputs.initial.embeddings[name] for name in ("user_ego", "item_ego")]
-        model.backbone.ego.data.copy_(torch.from_numpy(np.concatenate(tables)))
+    model = inputs.untrained(settings, device)
     label = f"{settings.dataset} {settings.backbone} {settings.alignment}"
     checkpoint = path / "checkpoint.safetensors"
     state = training.fit(model, inputs.data, settings.protocol, settings.seed, checkpoint, key, label)

@@ -22,6 +22,7 @@ from lib.graph import bipartite
 from lib.losses import Batch, squared_norm
 from lib.params import Protocol, RunSettings
 from lib.progress import Progress
+from lib.step import stepper
 
 
 class Recommender(nn.Module):
@@ -132,13 +133,14 @@ def fit(
     generator = torch.Generator(device).manual_seed(seed + 1)
     sampler = Sampler(data.train, protocol.batch_size, device)
     optimizer = adam(model, protocol)
+    step = stepper(model, optimizer)
     training = _Training(model, optimizer, generator, key)
     state = training.load(checkpoint)
     with Progress(protocol.epochs, label, "epochs at most") as progress:
         progress.skip(state.epoch)
         while state.epoch < protocol.epochs and state.waited < protocol.patience:
             start = time.perf_counter()
-            row = {"epoch": state.epoch, **train_epoch(model, optimizer, sampler, generator, state.epoch)}
+            row = {"epoch": state.epoch, **train_epoch(step, sampler, generator, state.epoch)}
             row["seconds"] = time.perf_counter() - start
             evaluated = state.epoch % protocol.evaluate_every == 0
             if evaluated:
@@ -155,21 +157,16 @@ def fit(
 
 def adam(model: Recommender, protocol: Protocol) -> torch.optim.Adam:
     """The optimiser of all models: Adam at a constant rate; weight decay is a loss term (spec rlmrec 2)."""
-    return torch.optim.Adam(model.parameters(), lr=protocol.learning_rate, fused=True)
+    on_gpu = model.backbone.ego.is_cuda
+    return torch.optim.Adam(model.parameters(), lr=protocol.learning_rate, fused=True, capturable=on_gpu)
 
 
-def train_epoch(model, optimizer, sampler, generator, epoch) -> dict[str, float]:
-    """One pass over all train entries; the mean of every loss term, read back once at the end."""
-    steps = []
-    for batch in sampler.epoch(generator):
-        terms = model.losses(batch)
-        optimizer.zero_grad(set_to_none=True)
-        sum(terms.values()).backward()
-        optimizer.step()
-        steps.append({name: value.detach() for name, value in terms.items()})
-    names = list(dict.fromkeys(name for step in steps for name in step))
+def train_epoch(step, sampler, generator, epoch) -> dict[str, float]:
+    """One pass over all train entries with a `stepper`; the mean of every loss term, read back once at the end."""
+    steps = [step(batch) for batch in sampler.epoch(generator)]
+    names = list(dict.fromkeys(name for terms in steps for name in terms))
     zero = torch.zeros((), device=generator.device)  # a term may be absent from some steps
-    values = torch.stack([torch.stack([step.get(name, zero) for name in names]) for step in steps])
+    values = torch.stack([torch.stack([terms.get(name, zero) for name in names]) for terms in steps])
     _check_finite(values.cpu(), names, epoch)
     return dict(zip(names, values.mean(0).tolist(), strict=True))
 

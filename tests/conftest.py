@@ -39,6 +39,14 @@ def loopback_only(monkeypatch):
 
 
 @pytest.fixture
+def place(tmp_path):
+    """A folder with the params and data of a small dataset, for runs of its own (test_runs.folders)."""
+    from test_runs import folders
+
+    return folders(tmp_path)
+
+
+@pytest.fixture
 def server(monkeypatch):
     """A server on the loopback device that breaks off, lies and fails on request (test_sources.Server)."""
     from test_sources import Server

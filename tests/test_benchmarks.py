@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,21 +17,24 @@ import toys
 from PIL import Image
 
 from benchmarks import __main__ as command
-from benchmarks import generated, growing, growth, measure, pyg, report, roofline, seeds, textbook
+from benchmarks import generated, growing, growth, measure, pyg, report, roofline, seeds, textbook, textbook_weighted
 from benchmarks.apart import Apart
-from lib import backbones, params, plots, provenance, ranking, training
+from lib import alignment, backbones, params, plots, provenance, ranking, training
 from lib.files import ROOT, UserError
 from lib.graph import bipartite
+from lib.step import stepper
 
 DATA = toys.interactions(60, 50)
 TEXT = toys.text(DATA)
-CELLS = [(name, kind) for name in textbook.BACKBONES for kind in ("base", "contrastive", "generative")]
+TOY = {"autocf": {"seeds": 2, "refresh_every": 2}}  # 100 seeds would leave no entry of so small a graph
+CELLS = [(name, kind) for name in textbook_weighted.MODELS for kind in ("base", "contrastive", "generative")]
 
 
 def library(backbone, alignment):
     """The library's model of a cell, its settings and yaml keys, on the toy data."""
     settings = params.resolve("amazon", backbone, alignment, scale="paper")
     settings = settings.model_copy(update={"protocol": toys.protocol(batch_size=100)})
+    settings.backbone_settings.update(TOY.get(backbone, {}))
     options = settings.backbone_settings | settings.alignment_settings
     return training.build(settings, DATA, None if alignment == "base" else TEXT), settings, options
 
@@ -41,6 +45,9 @@ def same_start(plain, ours):
         users, items = ours.backbone.ego.split([DATA.n_users, DATA.n_items])
         plain.users.copy_(users)
         plain.items.copy_(items)
+        for name, values in ours.backbone.named_parameters():
+            if name != "ego":
+                plain.get_parameter(name).copy_(values)
     for name in ("project", "generate"):
         if hasattr(plain, name):
             getattr(plain, name).load_state_dict(getattr(ours.alignment, name).state_dict())
@@ -50,11 +57,19 @@ def batches(seed):
     return training.Sampler(DATA.train, 100).epoch(torch.Generator().manual_seed(seed))
 
 
+def textbook_graphs(plain, graph, scores, generator):
+    """The graphs that AutoCF's textbook draws, as the library's: so both train on the same."""
+    matrix, entries = plain.draw(scores, generator)
+    return graph.with_entries(*matrix.indices()), graph.with_entries(*entries)
+
+
 @pytest.fixture
 def cell(request):
     ours, settings, options = library(*request.param)
-    plain = textbook.Model(*request.param, options, DATA.train, TEXT, 8)
+    plain = textbook_weighted.MODELS[request.param[0]](*request.param, options, DATA.train, TEXT, 8)
     same_start(plain, ours)
+    if request.param[0] == "autocf":
+        ours.backbone.draw_graphs = partial(textbook_graphs, plain, ours.backbone.graph)
     return ours, plain, settings
 
 
@@ -63,7 +78,7 @@ def test_textbook_losses_and_gradients_are_the_librarys(cell):
     ours, plain, _ = cell
     one, other = next(batches(3)), next(batches(3))
     terms = ours.losses(one)
-    plain_terms = plain.losses(*other[:3], other.generator)
+    plain_terms = plain.losses(other)
     assert plain_terms.keys() == terms.keys()
     for name in terms:
         torch.testing.assert_close(plain_terms[name], terms[name], rtol=1e-5, atol=1e-7, msg=name)
@@ -71,21 +86,44 @@ def test_textbook_losses_and_gradients_are_the_librarys(cell):
     sum(plain_terms.values()).backward()
     gradient = torch.cat([plain.users.grad, plain.items.grad])
     torch.testing.assert_close(gradient, ours.backbone.ego.grad, rtol=1e-4, atol=1e-7)
+    for name, values in ours.backbone.named_parameters():
+        if name != "ego":
+            torch.testing.assert_close(plain.get_parameter(name).grad, values.grad, rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.parametrize("cell", CELLS, ids="-".join, indirect=True)
 def test_textbook_trains_to_the_same_vectors(cell):
     ours, plain, settings = cell
-    optimizer, fused = torch.optim.Adam(plain.parameters(), lr=0.01), training.adam(ours, settings.protocol)
+    optimizer = torch.optim.Adam(plain.parameters(), lr=0.01)
+    step = stepper(ours, training.adam(ours, settings.protocol))
     for seed in range(3):
         generator = torch.Generator().manual_seed(seed)
-        losses = training.train_epoch(ours, fused, training.Sampler(DATA.train, 100), generator, seed)
+        losses = training.train_epoch(step, training.Sampler(DATA.train, 100), generator, seed)
         assert textbook.train_epoch(plain, optimizer, batches(seed)) == pytest.approx(sum(losses.values()), rel=1e-5)
     with torch.no_grad():
-        final = plain.encode(torch.cat([plain.users, plain.items]), plain.adjacency)
-    torch.testing.assert_close(final, ours.final(), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(plain.final(), ours.final(), rtol=1e-5, atol=1e-5)
     metrics = ranking.mean(ranking.evaluate(ours.final(), DATA.n_users, DATA.train, DATA.test))
     assert textbook.evaluate(plain, DATA.train, DATA.test) == pytest.approx(metrics)
+
+
+@pytest.mark.parametrize("cell", [("autocf", "base")], ids="-".join, indirect=True)
+def test_textbook_draws_the_librarys_graphs(cell):
+    ours, plain, _ = cell
+    scores, draws = torch.randn(DATA.n_users + DATA.n_items), [torch.Generator().manual_seed(4) for _ in range(2)]
+    graphs = type(ours.backbone).draw_graphs(ours.backbone, scores, draws[0])  # not the one that the cell hands over
+    matrix, completed = plain.draw(scores, draws[1])
+    assert 0 < matrix.values().numel() < 2 * DATA.train.nnz
+    torch.testing.assert_close(matrix.to_dense(), graphs[0].propagate(torch.eye(len(scores))))
+    assert (completed == torch.stack([graphs[1].rows, graphs[1].columns])).all()
+
+
+@pytest.mark.parametrize("cell", [("autocf", "base")], ids="-".join, indirect=True)
+def test_textbook_bounds_large_logits_as_the_library_does(cell):
+    ours, plain, _ = cell
+    with torch.no_grad():
+        for table in (plain.users, plain.items, ours.backbone.ego):
+            table *= 100
+        torch.testing.assert_close(plain.final(), ours.final(), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("csr", [False, True], ids=["edge list", "csr"])
@@ -96,10 +134,11 @@ def test_the_peer_trains_to_the_same_vectors(csr):
     with torch.no_grad():
         peer.peer.embedding.weight.copy_(ours.backbone.ego)
     torch.testing.assert_close(peer.final(), ours.final())
-    optimizer, fused = torch.optim.Adam(peer.parameters(), lr=0.01), training.adam(ours, settings.protocol)
+    optimizer = torch.optim.Adam(peer.parameters(), lr=0.01)
+    step = stepper(ours, training.adam(ours, settings.protocol))
     for seed in range(3):
         generator = torch.Generator().manual_seed(seed)
-        losses = training.train_epoch(ours, fused, training.Sampler(DATA.train, 100), generator, seed)
+        losses = training.train_epoch(step, training.Sampler(DATA.train, 100), generator, seed)
         assert pyg.train_epoch(peer, optimizer, batches(seed)) == pytest.approx(sum(losses.values()), rel=1e-5)
     torch.testing.assert_close(peer.final(), ours.final(), rtol=1e-5, atol=1e-5)
 
@@ -153,33 +192,110 @@ def test_first_users_keep_their_entries_and_the_others_lose_theirs():
 def test_bytes_and_operations_counted_by_hand():
     # 3 nodes, 4 entries, width 2: 4 ids, 4 rows and 3 pointers read, 3 rows written; 8 additions
     assert roofline.sparse_product(3, 4, 2) == (4 * (4 + 8 + 3 + 6), 8)
-    assert roofline.batch_rows(2, 2) == (4 * (12 + 12 + 12), 24)
+    # keys and values, then queries and the mean's gradient, then keys again; the mean and the gradients of all three
+    assert roofline.weighted_mean(3, 4, 2) == (4 * (5 * 8 + 4 * 6), 6 * 16)
+    # 3 different rows of 4, width 2: a product and an addition for each number, forward or backward
+    assert roofline.batch_rows(3, 4, 2) == (4 * (6 + 6), 16)
     # 2 rows, 3 candidates: 6 logits of 2 products and 2 additions, and two gradients of the same shape
     assert roofline.log_sum_exp(2, 3, 2) == (4 * (4 + 4 + 6 + 6), 3 * 24)
     assert roofline.log_sum_exp(2, 3, 2, constants=True) == (4 * (4 + 4 + 6), 2 * 24)
+    assert roofline.log_sum_exp(2, 3, 2, pairs=5) == (4 * (4 + 4 + 6 + 6), 3 * 20)
     # 5 rows, 4 -> 3 -> 2: 5*4*3 and 5*3*2 multiplications and as many additions
-    moved = 4 * 5 * (2 * 4 + 2 * 3 + 2 * 2)
-    assert roofline.perceptron(5, 4, 2, learning_inputs=False) == (moved, 2 * 120 + 3 * 60)
-    assert roofline.perceptron(5, 4, 2, learning_inputs=True) == (moved, 3 * 120 + 3 * 60)
+    constant = roofline.dense(5, 4, 3, 2, learning_inputs=False)
+    assert constant == (4 * 5 * (2 * 4 + 2 * 2), 2 * 120 + 3 * 60)
+    assert roofline.dense(5, 4, 3, 2) == (4 * 5 * (3 * 4 + 2 * 2), 3 * 120 + 3 * 60)
     assert roofline.adam(10) == (4 * 80, 120)
 
 
-def test_a_step_counts_distinct_rows_and_shared_products():
-    batch = SimpleNamespace(
-        users=torch.tensor([0, 0, 1]), positives=torch.tensor([2, 3, 2]), negatives=torch.tensor([1, 2, 0])
-    )
-    shape = roofline.Shape(n_users=5, n_items=4, entries=20, size=2, text=6, parameters=18)
-    options = {"layers": 3, "keep_rate": 0.5, "mask_ratio": 0.5}
-    base = roofline.step("lightgcn", "base", options, shape, batch)
-    assert base["propagation"] == [roofline.sparse_product(9, 10, 2).times(6)]
-    con = roofline.step("lightgcn", "contrastive", options, shape, batch)
-    assert con["projection"] == [roofline.perceptron(5 + 4, 6, 2, False)]  # all users, items 0 to 3
-    assert con["alignment"] == [roofline.log_sum_exp(*rows, 2) for rows in ((2, 5), (2, 2), (3, 3))]
-    gen = roofline.step("lightgcn", "generative", options, shape, batch)
-    assert gen["alignment"] == [roofline.log_sum_exp(4, 4, 6, constants=True)]
-    simgcl = roofline.step("simgcl", "base", {"layers": 3}, shape, batch)
-    assert simgcl["propagation"] == [roofline.sparse_product(9, 20, 2).times(2 * 7)]
-    assert simgcl["contrast"] == [roofline.log_sum_exp(2, 5, 2), roofline.log_sum_exp(2, 4, 2)]
+SHAPE = roofline.Shape(n_users=5, n_items=4, entries=20, size=2, output=6, text=8, parameters=18, drawn=(12, 30))
+LAYERS = {"layers": 3, "keep_rate": 0.5, "ssl_negatives": False}
+
+
+def counted(backbone, alignment="base", **options):
+    """The parts of a step of three triples with 2 users, items 2 and 3, and items 0 to 2 as negatives."""
+    lists = [0, 0, 1], [2, 3, 2], [1, 2, 0]
+    batch = SimpleNamespace(**dict(zip(("users", "positives", "negatives"), map(torch.tensor, lists), strict=True)))
+    return roofline.step(backbone, alignment, options, SHAPE, batch)
+
+
+def test_every_backbone_and_alignment_has_a_bound():
+    assert set(roofline.BACKBONES) == set(backbones.names()) and set(roofline.ALIGNMENTS) == set(alignment.NAMES)
+    tasks = [measure.Task("amazon", *cell, "cpu", 384) for cell in measure.cells()]
+    assert len(tasks) == 18 and all("roofline" in {t.implementation for t in measure.contestants(t)} for t in tasks)
+
+
+def test_gccf_propagates_the_whole_graph_and_scores_all_layers():
+    parts = counted("gccf", layers=3)
+    assert parts["propagation"] == [roofline.sparse_product(9, 20, 2).times(6)]
+    assert parts["batch rows"] == [roofline.batch_rows(2 + 4, 9, 6)]
+    assert parts["update"] == [roofline.adam(18)]
+
+
+def test_lightgcn_propagates_a_dropped_graph():
+    assert counted("lightgcn", layers=3, keep_rate=0.5)["propagation"] == [roofline.sparse_product(9, 10, 2).times(6)]
+
+
+def test_sgl_propagates_three_graphs_whose_first_products_read_the_same_rows():
+    whole, dropped = roofline.sparse_product(9, 20, 2), roofline.sparse_product(9, 10, 2)
+    # whole: 3 forward, 3 backward; each of two views: 2 forward, 3 backward
+    assert counted("sgl", **LAYERS)["propagation"] == [whole.times(6), dropped.times(10)]
+
+
+@pytest.mark.parametrize("backbone", ["sgl", "simgcl"])
+def test_views_are_contrasted_with_all_users_and_items(backbone):
+    parts = counted(backbone, **LAYERS)
+    assert parts["contrast"] == [roofline.log_sum_exp(2, 5, 2), roofline.log_sum_exp(2, 4, 2)]
+    parts = counted(backbone, **LAYERS | {"ssl_negatives": True})
+    assert parts["contrast"] == [roofline.log_sum_exp(2, 5, 2), roofline.log_sum_exp(4, 4, 2)]
+
+
+def test_simgcl_shares_its_first_product_and_its_gradients():
+    # forward 1 + 2 + 2 + 2, backward 3
+    assert counted("simgcl", **LAYERS)["propagation"] == [roofline.sparse_product(9, 20, 2).times(10)]
+
+
+def test_dccf_counts_intents_means_and_views_of_each_layer():
+    parts = counted("dccf", layers=3, intents=7, ssl_negatives=True)
+    assert parts["propagation"] == [roofline.sparse_product(9, 20, 2).times(6)]
+    # 9 rows, 2 -> 7 -> 2: two products with two gradients each
+    assert parts["intents"] == [(3 * 4 * 9 * (3 * 2 + 2 * 2), 3 * 6 * 2 * 9 * 2 * 7)]
+    # read at entries: values, half of each view, a gradient, both views; written: means, values' and views' gradients
+    assert parts["means"] == [(3 * 4 * 2 * (20 * (1 + 2 / 2 + 1 + 2) + 9 * (1 + 1 + 2)), 3 * 6 * 2 * 20 * 2)]
+    assert parts["contrast"] == [roofline.log_sum_exp(m, m, 2).times(3 * 3) for m in (2, 4)]
+
+
+def test_autocf_counts_drawn_graphs_and_a_pair_of_the_same_table_once():
+    parts = counted("autocf", layers=3, transformer_layers=2)
+    assert parts["propagation"] == [roofline.sparse_product(9, 12, 2).times(6)]
+    assert parts["attention"] == [roofline.dense(9, 2, 6).times(2), roofline.weighted_mean(9, 30, 2).times(2)]
+    assert parts["batch rows"] == [roofline.batch_rows(2 + 2, 6, 2)]
+    assert parts["reconstruction"] == [roofline.log_sum_exp(2, 4, 2)]
+    # 2 of 5 users: 6 pairs with others, 2 x 2 of which half count; 2 of 4 items likewise
+    assert parts["contrast"] == [(4 * (10 + 10), 3 * 2 * (6 + 2) * 2), (4 * (8 + 8), 3 * 2 * (4 + 2) * 2)]
+
+
+def test_alignments_are_as_wide_as_the_final_vectors():
+    con = counted("gccf", "contrastive", layers=3, negative_items=True)
+    assert con["projection"] == [roofline.dense(5 + 4, 8, 7, 6, learning_inputs=False)]  # all users, items 0 to 3
+    # 2 x 2 positives and 3 x 3 negatives, of which item 2 with itself is in both
+    assert con["alignment"] == [roofline.log_sum_exp(2, 5, 6), roofline.log_sum_exp(4, 4, 6, pairs=4 + 9 - 1)]
+    con = counted("gccf", "contrastive", layers=3, negative_items=False)
+    assert con["projection"] == [roofline.dense(5 + 2, 8, 7, 6, learning_inputs=False)]
+    assert con["alignment"][1] == roofline.log_sum_exp(2, 2, 6)
+    gen = counted("gccf", "generative", layers=3, mask_ratio=0.5)
+    assert gen["projection"] == [roofline.dense(4, 6, 7, 8)]
+    assert gen["alignment"] == [roofline.log_sum_exp(4, 4, 8, constants=True)]
+
+
+@pytest.mark.parametrize("backbone", ["gccf", "autocf"])
+def test_the_bound_counts_the_entries_of_the_models_graphs(backbone):
+    bound = measure.Bound(measure.Task("30000", backbone, "base", "cpu", 0))
+    shape, graph = bound._shape(bound.model), bound.model.backbone.graph
+    assert shape.entries == len(graph.rows) == 60_000 + graph.n_nodes * bound.options["self_loops"]
+    assert shape.output == 32 * (3 if backbone == "gccf" else 1)
+    if backbone == "autocf":
+        assert 0 < shape.drawn[0] < shape.entries and shape.drawn[1] > shape.drawn[0] + graph.n_nodes
+    assert len(bound.steps) == len(bound.sampler)
 
 
 def test_each_part_takes_the_longer_of_its_times():
@@ -207,10 +323,8 @@ def rows():
     for backbone, factor in {"gccf": 0.8, "lightgcn": 1, "sgl": 20, "simgcl": 20, "dccf": 9, "autocf": 30}.items():
         for kind, more in {"base": 1, "contrastive": 12, "generative": 3}.items():
             found.append(row(backbone, kind, "ours", 0.3 * factor * more, **ours))
-            if backbone in textbook.BACKBONES:
-                found.append(row(backbone, kind, "textbook", 3 * factor * more, evaluation_s=2.0, memory_mib=1200.0))
-            if (backbone, kind) in roofline.CELLS:
-                found.append(row(backbone, kind, "roofline", 0.06 * factor * more, gb_per_s=50.0))
+            found.append(row(backbone, kind, "textbook", 3 * factor * more, evaluation_s=2.0, memory_mib=1200.0))
+            found.append(row(backbone, kind, "roofline", 0.06 * factor * more, gb_per_s=50.0))
     return found + [row("lightgcn", "base", "pyg", 2.4), row("lightgcn", "base", "pyg-csr", 0.75)]
 
 
@@ -227,6 +341,13 @@ def test_the_table_sets_everyone_beside_ours(table):
     assert line["pyg-csr, epoch [s]"] == "0.75 (2.5x)" and line["public, epoch [s]"] == "2.2 (7.33x)"
     assert line["lower bound [s]"] == "0.06 (ours 5x)"
     assert line["public, evaluation [s]"] == "2.6 (13x)" and line["textbook, memory [MiB]"] == "1200 (2x)"
+
+
+def test_speedups_are_over_the_cells_that_both_have(table):
+    assert report.speedups(table) == (
+        "textbook: 10.0 to 10.0 times in 18; pyg: 8.0 to 8.0 times in 1; pyg-csr: 2.5 to 2.5 times in 1; "
+        "public: 5.7 to 9.0 times in 4"
+    )
 
 
 def test_published_seconds_need_the_same_width_and_hardware():
@@ -272,7 +393,7 @@ def test_bars_have_the_measured_heights_on_a_logarithmic_axis(table):
     heights = [bar.get_height() for bar in base.patches]
     assert heights[:2] == pytest.approx([0.24, 2.4])  # gccf: ours, textbook
     bounds = [lines.get_segments()[0][0][1] for lines in base.collections]
-    assert bounds == pytest.approx([0.06, 1.2])
+    assert bounds == pytest.approx([0.06 * factor for factor in (0.8, 1, 20, 20, 9, 30)])
 
 
 @pytest.mark.parametrize("power", [1.0, 2.0])
@@ -282,7 +403,43 @@ def test_slope_is_the_exponent(power):
     assert f"slope {power:.2f}" in report.growth(frame).axes[0].get_title("left")
 
 
+def test_steepest_names_the_steps_where_time_grows_most_and_the_last():
+    frame = grown().assign(own_mib=[1.0, 5.0, 40.0], epoch_s=[1.0, 9.0, 90.0])
+    assert report.steepest(frame) == "1e+06 to 1e+07: 10.0 times the interactions, 10.0 the time, 8.0 the memory"
+    frame["epoch_s"] = [1.0, 30.0, 240.0]
+    first, last = report.steepest(frame[::-1]).split("; ")
+    assert first == "1e+05 to 1e+06: 10.0 times the interactions, 30.0 the time, 5.0 the memory"
+    assert last == "1e+06 to 1e+07: 10.0 times the interactions, 8.0 the time, 8.0 the memory"
+
+
 # The commands
+
+
+class Clock:
+    """A contestant whose turns take as long as it says."""
+
+    def __init__(self, task):
+        self.seconds, self.asked = float(task.width), 0
+
+    def call(self, name):
+        self.asked += name == "epoch"
+        return {"epoch": self.seconds + self.asked, "evaluation": None, "about": {"asked": self.asked}}[name]
+
+    def close(self):
+        pass
+
+
+def test_slow_implementations_take_fewer_turns(monkeypatch):
+    monkeypatch.setattr(measure, "Apart", lambda kind, task: Clock(task))
+    tasks = [
+        measure.Task("amazon", "sgl", "base", "cpu", 20),
+        measure.Task("amazon", "sgl", "base", "cpu", 20, "textbook"),
+        measure.Task("amazon", "sgl", "base", "cpu", 1, "pyg"),
+    ]
+    ours, slow, quick = measure.in_turns(tasks, 5, SimpleNamespace(update=lambda: None))
+    assert [made["asked"] for made in (ours, slow, quick)] == [6, 2, 6]
+    assert [made["turns"] for made in (ours, slow, quick)] == [5, 1, 5]
+    assert [made["epoch_s"] for made in (ours, slow, quick)] == [24, 22, 5]  # medians, without the turn to warm up
 
 
 def test_the_command_runs_and_saves(tmp_path, capsys):

@@ -30,6 +30,7 @@ def run(capsys, *arguments) -> tuple[int, str, str]:
         (["train", "movielens-100k", "lightgcn", "base", "--scale", "tinny"], "did you mean 'tiny'?"),
         (["plan", "amazn"], "unknown target 'amazn': did you mean 'amazon'?"),
         (["why", "figures/none.png"], "no file"),
+        (["recheck", "runs/none"], "no finished run below runs/none"),
         (["profiles", "movielens"], "did you mean 'movielens-100k'?"),
         (["profiles", "movielens-100k", "--model", "smolm2"], "did you mean 'smollm2'?"),
     ],
@@ -44,7 +45,7 @@ def test_help_is_quick_and_names_all_commands():
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = subprocess.run([sys.executable, "-m", "lib", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 0.5
-    for command in ("doctor", "fetch", "profiles", "train", "plan", "why"):
+    for command in ("doctor", "fetch", "profiles", "train", "recheck", "plan", "why"):
         assert f"\n    {command} " in done.stdout
 
 

@@ -61,7 +61,8 @@ def test_epochs_are_timed_in_turns(monkeypatch):
     cells = [params.resolve("movielens-100k", "gccf", kind) for kind in ("base", "contrastive", "base@contrastive")]
     cells += [params.resolve("amazon", "sgl", kind, scale="tiny") for kind in ("base", "base@generative")]
 
-    def train(model, optimizer, sampler, generator, epoch):
+    def train(step, sampler, generator, epoch):
+        model = step.args[0]
         trained.append(type(model.backbone).__name__ + type(model.alignment).__name__)
         clock[0] += len(trained)  # later turns are slower, so that the first measured one is the best
 

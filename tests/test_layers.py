@@ -12,8 +12,8 @@ ORDER = [
     "__init__", "files", "code", "progress", "experiments",
     "datasets", "profiles", "text", "variants",
     "graph", "dense", "losses", "backbones", "alignment", "params",
-    "ranking", "training", "statistics", "semantics", "cases", "report_table",
-    "plots", "tables", "provenance", "reproduction", "seeds", "studies", "groups", "costs", "runs",
+    "ranking", "step", "training", "statistics", "semantics", "cases", "report_table",
+    "plots", "tables", "provenance", "reproduction", "seeds", "studies", "groups", "costs", "runs", "recheck",
     "kernel", "notebook", "workflow", "schema", "site", "doctor", "cli", "__main__",
 ]  # fmt: skip
 SPEAKING = {"progress", "kernel", "notebook", "cli"}  # the rest returns or raises

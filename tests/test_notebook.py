@@ -217,6 +217,13 @@ def test_run_skip_and_run_again(root, capfd):
     assert notebook.run(job(root, *cells, values={"seed": "7"}, outputs=("result.txt",)))
 
 
+def test_waiting_threads_of_a_kernel_sleep(root):
+    """Set by make install in the kernel's own description, so that papermill and JupyterLab have it too."""
+    cell = "import os, pathlib; pathlib.Path('out/threads.txt').write_text(os.environ['GOMP_SPINCOUNT'])"
+    notebook.main(job(root, cell))
+    assert (root / "out/threads.txt").read_text() == "1000"
+
+
 # ---------------------------------------------------------------- failure
 
 

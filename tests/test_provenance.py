@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -128,6 +129,12 @@ def test_why_with_the_sidecar_goes_down_to_the_data(saved):
     assert "as it was saved" in chain
     assert "paper     0.078" in chain and "ours      0.081" in chain
     assert provenance.why(saved / "toy" / "table.json").count("\n") == chain.count("\n") - 1
+
+
+def test_why_says_which_runs_were_kept_after_an_edit(tmp_path):
+    save(TABLE, tmp_path / "table", runs=[manifest(rechecked={"epochs": 4, "trained_as": "0a"}), manifest(seed=2)])
+    chain = provenance.why(tmp_path / "table.csv")
+    assert re.findall("rechecked +(.*)", chain) == ["epochs 4, trained_as 0a"]
 
 
 def test_why_notices_a_changed_file_and_changed_code(tmp_path, monkeypatch):

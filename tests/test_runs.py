@@ -24,20 +24,19 @@ BLOCKS = {
 }
 
 
-@pytest.fixture
-def place(tmp_path):
-    """Folders params, data and runs with one dataset, one cell file and a file of text vectors."""
-    cell, data = tmp_path / "params" / "toy", tmp_path / "data" / "toy"
+def folders(place):
+    """Make params and data there, with one dataset, one cell file and a file of text vectors."""
+    cell, data = place / "params" / "toy", place / "data" / "toy"
     cell.mkdir(parents=True)
     data.mkdir(parents=True)
     (cell / "dataset.yaml").write_text(yaml.safe_dump(dict(name="toy", title="Toy")))
     (cell / "lightgcn.yaml").write_text(yaml.safe_dump(dict(dataset="toy", backbone="lightgcn", **BLOCKS)))
     paper = toys.protocol(epochs=9).model_dump(mode="json")
-    (tmp_path / "params" / "protocol.yaml").write_text(yaml.safe_dump(dict(paper=paper)))
+    (place / "params" / "protocol.yaml").write_text(yaml.safe_dump(dict(paper=paper)))
     for split in ("train", "validation", "test"):
         sp.save_npz(data / f"{split}.npz", getattr(DATA, split))
-    np.save(tmp_path / "vectors.npy", toys.text(DATA).numpy())
-    return tmp_path
+    np.save(place / "vectors.npy", toys.text(DATA).numpy())
+    return place
 
 
 def ensure(place, alignment="base", seed=1):
@@ -123,10 +122,10 @@ from pathlib import Path
 import test_runs
 from lib import training
 epoch = training.train_epoch
-def dying(model, optimizer, sampler, generator, number):
+def dying(step, sampler, generator, number):
     if number == 5:
         os.kill(os.getpid(), signal.SIGKILL)
-    return epoch(model, optimizer, sampler, generator, number)
+    return epoch(step, sampler, generator, number)
 training.train_epoch = dying
 test_runs.ensure(Path(sys.argv[1]), "contrastive")
 """

@@ -26,22 +26,22 @@ class Alignment(alignment.Alignment):
         self.project = alignment.perceptron(text.shape[1], output_size, generator)
 
     def losses(self, final, batch, masked):
-        total = self._users(final, batch.users) + self._items(final, batch)
+        total = self._users(final, batch) + self._items(final, batch)
         return {"alignment": self.settings.weight / len(batch.users) * total}
 
-    def _users(self, final, users):
+    def _users(self, final, batch):
         """Candidates are all users, not the batch (spec rlmrec Q4)."""
-        users, counts = users.unique(return_counts=True)
+        users, _, counts = batch.distinct(batch.users)
         text = self.project(self.text[: self.n_users])
         return info_nce(final[users], text[users], text, self.settings.temperature, anchor_counts=counts)
 
     def _items(self, final, batch):
         """Candidates are the batch's own items, repeats included, positives and negatives apart (spec rlmrec Q4)."""
         lists = [batch.positives, batch.negatives][: 1 + self.settings.negative_items]
-        items, places = torch.cat(lists).unique(return_inverse=True)  # each item is projected once for both lists
+        items, places, _ = batch.distinct(torch.cat(lists))  # each item is projected once for both lists
         vectors, text = final[self.n_users + items], self.project(self.text[self.n_users + items])
         total = 0
         for here in places.split(len(batch.users)):
-            rows, counts = here.unique(return_counts=True)
+            rows, _, counts = batch.distinct(here)
             total += info_nce(vectors[rows], text[rows], text[rows], self.settings.temperature, counts, counts)
         return total

@@ -30,6 +30,7 @@ class GraphBackbone(nn.Module):
     """The trainable ego table [n_users + n_items, d] over a graph; subclasses give `forward` and `losses`."""
 
     Settings = BackboneSettings
+    capturable = True  # no shape in a step depends on values if the batch is fixed (`lib.step`)
 
     def __init__(self, graph: Graph, settings: BackboneSettings, ego_size: int, generator: torch.Generator):
         super().__init__()
@@ -65,7 +66,7 @@ class GraphBackbone(nn.Module):
         items = torch.cat([batch.positives, batch.negatives]) if negatives else batch.positives
         total = 0
         for nodes, side in ((batch.users, slice(0, n_users)), (n_users + items, slice(n_users, None))):
-            nodes, counts = nodes.unique(return_counts=True)
+            nodes, _, counts = batch.distinct(nodes)
             total = total + info_nce(first[nodes], second[nodes], second[side], temperature, anchor_counts=counts)
         return total / len(batch.users)
 

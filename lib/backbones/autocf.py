@@ -52,6 +52,7 @@ class Backbone(GraphBackbone):
     """Masked graph autoencoder: the graphs kept between steps start anew with every epoch."""
 
     Settings = Settings
+    capturable = False  # the graphs that it draws have as many entries as chance gives them
 
     def __init__(self, graph, settings, ego_size, generator):
         super().__init__(graph, settings, ego_size, generator)

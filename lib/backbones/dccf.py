@@ -68,12 +68,23 @@ class Backbone(GraphBackbone):
 
     def _contrast(self, views, batch):
         settings = self.settings
-        users, items = batch.users.unique(), batch.positives
-        items = torch.cat([items, batch.negatives]).unique() if settings.ssl_negatives else items.unique()
-        sides = ((users, len(users)), (self.graph.n_users + items, len(users if settings.ssl_per_user else items)))
+        items = torch.cat([batch.positives, batch.negatives]) if settings.ssl_negatives else batch.positives
+        users, some_users, n_users = _once(batch.users, batch)
+        items, some_items, n_items = _once(items, batch)
+        sides = (
+            (users, some_users, n_users),
+            (self.graph.n_users + items, some_items, n_users if settings.ssl_per_user else n_items),
+        )
         return sum(
-            info_nce(g[nodes], y[nodes], y[nodes], settings.ssl_temperature) / divisor
+            info_nce(g[nodes], y[nodes], y[nodes], settings.ssl_temperature, some, some) / divisor
             for g, *others in views
             for y in others
-            for nodes, divisor in sides
+            for nodes, some, divisor in sides
         )
+
+
+def _once(indices, batch):
+    """The different indices [m], 1 for each and 0 where a fixed batch is filled up (else None: all), their number."""
+    values, _, counts = batch.distinct(indices)
+    some = counts.clamp(max=1)
+    return (values, some, some.sum()) if batch.fixed else (values, None, len(values))

@@ -1,0 +1,64 @@
+"""Keep trained runs after an edit of code that changes no number.
+
+A run's key holds a hash of the code behind it, so that an edit there, be it a new name, asks for hours of training.
+Where its first epochs, trained again, equal the recorded ones to the last bit, it is kept under today's key, and its
+manifest says so: a step that rounds otherwise shows by then, since every loss follows from all steps before it.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+import torch
+from filelock import FileLock
+
+from lib import ranking, training
+from lib.files import ROOT, UserError, write_json
+from lib.params import RunSettings
+from lib.runs import Inputs, Run, pick_device
+
+
+def finished(folders: Iterable[Path]) -> list[Path]:
+    """Folders of finished runs at or below the given ones; raises UserError when there is none."""
+    found = sorted({path.parent for folder in folders for path in Path(folder).rglob("manifest.json")})
+    if not found:
+        raise UserError(f"no finished run below {', '.join(map(str, folders))}")
+    return found
+
+
+def recheck(path: Path, epochs: int, device: str = "auto", params=ROOT / "params", data=ROOT / "data") -> str:
+    """What is now true of a run's folder, in words; a run that today's code repeats is kept under today's key."""
+    manifest = json.loads((path / "manifest.json").read_text())
+    run = Run(path, RunSettings(**manifest["settings"]))
+    if "copied_from" in manifest or run.settings.initial:
+        return "depends on another run: made again with it"
+    inputs = Inputs.load(run.settings, params, data)
+    with FileLock(path / ".lock"):
+        key = inputs.key(run.settings)
+        if manifest["key"] == key:
+            return "up to date"
+        if manifest["inputs"] != inputs.digests:
+            return "to be trained again: its data or texts are not the same"
+        different = _different(run, inputs, epochs, pick_device(device))
+        if different:
+            return f"to be trained again: {different}"
+        about = {"epochs": epochs, "trained_as": manifest["key"]}
+        write_json(path / "manifest.json", manifest | {"key": key, "rechecked": about})
+    return f"kept: {epochs} epochs and its ranking are the same"
+
+
+def _different(run: Run, inputs: Inputs, epochs: int, device: str) -> str | None:
+    """What comes out otherwise today: the ranking by the stored vectors, or a column of the first epochs."""
+    final = torch.cat([torch.from_numpy(run.embeddings[f"{side}_final"]) for side in ("user", "item")])
+    ranked = ranking.evaluate(final, inputs.data.n_users, inputs.data.train, inputs.data.test, run.settings.protocol.ks)
+    if not ranked.equals(run.per_user):
+        return "its vectors rank otherwise"
+    protocol = run.settings.protocol.model_copy(update={"epochs": epochs})
+    label = f"{run.settings.dataset} {run.settings.backbone} {run.settings.alignment}"
+    state = training.fit(inputs.untrained(run.settings, device), inputs.data, protocol, run.settings.seed, label=label)
+    again = training.history_frame(state).drop(columns="seconds")
+    before = pd.read_csv(run.path / "history.csv").drop(columns="seconds").head(epochs)
+    if list(again) != list(before):
+        return "it has other loss terms"
+    return next((f"{name} differs" for name in again if not again[name].equals(before[name])), None)

@@ -1,0 +1,84 @@
+"""Runs kept after an edit of code: only where their first epochs come out bit for bit."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from test_runs import ensure
+
+from lib import losses, recheck, runs, training
+
+EPOCHS = 4
+
+
+def rechecked(place, run):
+    return recheck.recheck(run.path, EPOCHS, "cpu", place / "params", place / "data")
+
+
+def manifest(run):
+    return json.loads((run.path / "manifest.json").read_text())
+
+
+def forbid(*_, **__):
+    raise AssertionError("nothing is to be trained")
+
+
+@pytest.fixture
+def edited(place, monkeypatch):
+    """A finished run, after an edit of the code behind it."""
+    run = ensure(place, "contrastive")
+    monkeypatch.setattr(runs, "code_behind", lambda settings: "edited")
+    return run
+
+
+def test_a_run_that_todays_code_repeats_is_kept(place, edited, monkeypatch):
+    before = manifest(edited)
+    assert rechecked(place, edited) == "kept: 4 epochs and its ranking are the same"
+    after = manifest(edited)
+    assert after["rechecked"] == {"epochs": EPOCHS, "trained_as": before["key"]} and after["key"] != before["key"]
+    assert {**after, "key": 0, "rechecked": 0} == {**before, "key": 0, "rechecked": 0}
+    monkeypatch.setattr(training, "fit", forbid)
+    assert ensure(place, "contrastive").metrics == edited.metrics
+    assert rechecked(place, edited) == "up to date"
+
+
+def test_numbers_that_differ_in_the_last_bit_are_trained_again(place, edited, monkeypatch):
+    monkeypatch.setattr(losses.F, "softplus", lambda x, softplus=losses.F.softplus: softplus(x).nextafter(x + 9))
+    before = manifest(edited)
+    assert rechecked(place, edited) == "to be trained again: bpr differs"
+    assert manifest(edited) == before
+    assert ensure(place, "contrastive").manifest["key"] != before["key"]
+
+
+def test_a_history_of_other_terms_or_values_is_trained_again(place, edited):
+    history = pd.read_csv(edited.path / "history.csv")
+    one_bit = history.assign(
+        alignment=np.where(history.epoch == 3, np.nextafter(history.alignment, 1), history.alignment)
+    )
+    for changed, said in ((one_bit, "alignment differs"), (history.drop(columns="bpr"), "other loss terms")):
+        changed.to_csv(edited.path / "history.csv", index=False)
+        assert said in rechecked(place, edited)
+
+
+def test_another_ranking_is_trained_again(place, edited):
+    edited.per_user.assign(**{"recall@20": edited.per_user["recall@20"] + 1e-12}).to_parquet(
+        edited.path / "per_user.parquet", index=False
+    )
+    assert rechecked(place, runs.Run(edited.path, edited.settings)) == "to be trained again: its vectors rank otherwise"
+
+
+def test_other_inputs_are_trained_again_and_copies_follow_their_original(place, monkeypatch):
+    run, copy = ensure(place), ensure(place, "base@contrastive")
+    monkeypatch.setattr(runs, "code_behind", lambda settings: "edited")
+    assert "made again with it" in rechecked(place, copy)
+    validation = place / "data/toy/validation.npz"
+    sp.save_npz(validation, sp.load_npz(validation).multiply(np.arange(60)[:, None] > 9).tocsr())
+    assert "its data or texts" in rechecked(place, run)
+
+
+def test_finished_runs_are_found_below_folders(place):
+    one, two = ensure(place), ensure(place, seed=2)
+    assert recheck.finished([place / "runs"]) == sorted([one.path, two.path])
+    assert recheck.finished([one.path]) == [one.path]
