@@ -44,7 +44,7 @@ def measure_and_save(options) -> None:
         table,
         figure,
         "growth",
-        claim="time of an epoch and memory against the interactions, which an epoch has to grow with in proportion",
+        claim="time of an epoch and memory by the number of interactions: proportional or steeper",
         ours=report.steepest(table) if len(table) > 1 else "",
         command=f"python -m benchmarks.growth --sizes {sizes}",
         settings=settings | {"steps": options.steps, "batches": options.batches},

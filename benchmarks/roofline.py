@@ -18,6 +18,9 @@ bandwidth is that of a copy of the ego table, or of a large copy if that is fast
 there. Tables are propagated whole, as by everyone here. Free are random draws, dropping edges, AutoCF's drawing of
 graphs with the loss of its seeds, sorting, reading weights, exponentials and all else that is done number by number.
 
+Products are those of the formulas: the generative perceptron's last layer, multiplied with the texts beforehand, would
+save a fifth of its logits' operations.
+
 Counted once: the first product of several views, also of SGL's, which drop edges of the graph that BPR reads whole;
 SimGCL's gradients, which are added before they are propagated, since noise has none; in a layer of DCCF, the dot
 product of an entry and its mirror, and both means' rows and gradients, which differ in the batch's rows only.

@@ -2,7 +2,8 @@
 
 A run's key holds a hash of the code behind it, so that an edit there, be it a new name, asks for hours of training.
 Where its first epochs, trained again, equal the recorded ones to the last bit, it is kept under today's key, and its
-manifest says so: a step that rounds otherwise shows by then, since every loss follows from all steps before it.
+manifest says so: a step that rounds otherwise shows by then, since every loss follows from all steps before it. What
+only later epochs do, such as stopping, is not seen: after an edit of that, train again.
 """
 
 import json
@@ -43,7 +44,8 @@ def recheck(path: Path, epochs: int, device: str = "auto", params=ROOT / "params
         different = _different(run, inputs, epochs, pick_device(device))
         if different:
             return f"to be trained again: {different}"
-        about = {"epochs": epochs, "trained_as": manifest["key"]}
+        first = manifest.get("rechecked", {"trained_as": manifest["key"]})["trained_as"]
+        about = {"epochs": epochs, "trained_as": first}
         write_json(path / "manifest.json", manifest | {"key": key, "rechecked": about})
     return f"kept: {epochs} epochs and its ranking are the same"
 

@@ -44,6 +44,13 @@ def test_a_run_that_todays_code_repeats_is_kept(place, edited, monkeypatch):
     assert rechecked(place, edited) == "up to date"
 
 
+def test_a_run_kept_twice_names_the_code_that_trained_it(place, edited, monkeypatch):
+    first = manifest(edited)["key"]
+    rechecked(place, edited)
+    monkeypatch.setattr(runs, "code_behind", lambda settings: "edited again")
+    assert rechecked(place, edited).startswith("kept") and manifest(edited)["rechecked"]["trained_as"] == first
+
+
 def test_numbers_that_differ_in_the_last_bit_are_trained_again(place, edited, monkeypatch):
     monkeypatch.setattr(losses.F, "softplus", lambda x, softplus=losses.F.softplus: softplus(x).nextafter(x + 9))
     before = manifest(edited)
