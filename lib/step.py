@@ -1,7 +1,7 @@
 """One training step: kernel by kernel on a processor, as one recorded CUDA graph per batch size on a GPU.
 
-A step is some hundred small kernels, which a graph launches at once. `stepper` is the one place that decides how a step is
-run; what it computes is `take` in both cases.
+A step is some hundred small kernels, which a graph launches at once. `stepper` is the one place that decides how a step
+is run; what it computes is `take` in both cases.
 """
 
 import warnings
