@@ -9,7 +9,6 @@ import scipy.sparse as sp
 from test_runs import ensure
 
 from lib import losses, recheck, runs, training
-from lib.files import UserError
 
 EPOCHS = 4
 
@@ -84,18 +83,6 @@ def test_other_inputs_are_trained_again_and_copies_follow_their_original(place, 
     validation = place / "data/toy/validation.npz"
     sp.save_npz(validation, sp.load_npz(validation).multiply(np.arange(60)[:, None] > 9).tocsr())
     assert "its data or texts" in rechecked(place, run)
-
-
-def test_settings_of_another_time_are_trained_again(place, edited):
-    made = manifest(edited)
-    made["settings"]["forgotten"] = 1
-    (edited.path / "manifest.json").write_text(json.dumps(made))
-    assert rechecked(place, edited) == "to be trained again: its settings are not of today's form"
-
-
-def test_no_epoch_is_one_sentence(place, edited):
-    with pytest.raises(UserError, match="^0 epochs compare nothing"):
-        recheck.recheck(edited.path, 0)
 
 
 def test_finished_runs_are_found_below_folders(place):
