@@ -9,10 +9,10 @@ from pathlib import Path
 
 from benchmarks import measure, pyg, report
 from lib import runs
-from lib.cli import exit_status
 from lib.files import ROOT, UserError
 from lib.graph import ENGINES
 from lib.progress import Progress
+from lib.status import exit_status
 from lib.tables import to_markdown
 
 

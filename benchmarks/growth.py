@@ -18,9 +18,9 @@ from benchmarks import generated, report
 from benchmarks.apart import Apart
 from benchmarks.growing import Growing
 from lib import runs
-from lib.cli import exit_status
 from lib.files import UserError
 from lib.progress import Progress
+from lib.status import exit_status
 from lib.tables import to_markdown
 
 SIZES = (1e5, 3e5, 1e6, 3e6, 1e7, 2e7, 5e7)

@@ -148,7 +148,7 @@ def slope(sizes, values, last: int = 3) -> float:
 
 MEASURES = {
     "epoch_s": "seconds per epoch",
-    "chunk_s": "seconds per 512 ranked users",
+    "user_s": "seconds per ranked user",
     "own_mib": "peak memory beyond start [MiB]",
 }
 

@@ -18,9 +18,9 @@ import torch
 
 from benchmarks import measure, report, roofline
 from lib import backbones, runs
-from lib.cli import exit_status
 from lib.graph import Graph
 from lib.progress import Progress
+from lib.status import exit_status
 from lib.tables import to_markdown
 
 

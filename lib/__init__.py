@@ -2,7 +2,7 @@
 
 Reading order is the data flow; a module imports only from those above it (tests/test_layers.py):
 
-    files  code  progress  experiments
+    files  status  code  progress  experiments
     datasets  profiles  text  variants    what goes in
     graph  dense  losses  backbones  alignment    the models
     params                            which model, with which settings

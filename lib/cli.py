@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from lib.files import ROOT, UserError, sha256, unknown, write_json
+from lib.status import exit_status
 
 # the commands import what they need: the help must not wait for torch
 
@@ -13,18 +14,6 @@ from lib.files import ROOT, UserError, sha256, unknown, write_json
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit status. A user's mistake is one sentence on stderr and status 2."""
     return exit_status(lambda: _run(sys.argv[1:] if arguments is None else arguments))
-
-
-def exit_status(command) -> int:
-    """Status of a command line that calls `command()`; a user's mistake is one sentence on stderr and status 2."""
-    try:
-        return command() or 0
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: the same command goes on where it can", file=sys.stderr)
-        return 130
 
 
 def _run(arguments: list[str]) -> int | None:

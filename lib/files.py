@@ -1,4 +1,4 @@
-"""Paths, atomic writes, hashes and the one exception users are meant to read."""
+"""Paths, atomic writes, hashes, and the one exception that users are meant to read."""
 
 import contextlib
 import difflib

@@ -33,6 +33,8 @@ CODE = ("lib", "notebooks", "params", "requirements.lock")  # what makes a check
 
 def manifest(settings: dict, inputs: dict[str, str], seconds: float, peak_memory: int) -> dict:
     """What made a run: settings, input digests, git state, versions, machine, wall seconds, peak memory in bytes."""
+    import torch  # here because this module is otherwise light
+
     return {
         "settings": settings,
         "inputs": inputs,
@@ -42,7 +44,8 @@ def manifest(settings: dict, inputs: dict[str, str], seconds: float, peak_memory
             "system": f"{platform.system()} {platform.machine()}",
             "cpu": _cpu_model(),
             "cpus": os.cpu_count(),
-            "gpu": _gpu_model(),
+            "threads": torch.get_num_threads(),  # sums are split among them, so numbers may differ in the last bits
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         },
         "seconds": round(seconds, 3),
         "peak_memory": peak_memory,
@@ -75,12 +78,6 @@ def _cpu_model() -> str:
     except OSError:
         found = None
     return found[1].strip() if found else platform.processor() or platform.machine()
-
-
-def _gpu_model() -> str | None:
-    import torch  # here because this module is otherwise light
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def _code_behind(notebook: str) -> str:

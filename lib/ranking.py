@@ -8,23 +8,34 @@ from torch import Tensor
 
 from lib.files import UserError
 
-CHUNK = 512  # users scored at once: [CHUNK, n_items] scores are all that is held
-ON_GPU = 2**27  # scores held at once there, 512 MiB: each chunk costs a transfer of train items
+SCORES = 2**27  # held at once, 512 MiB: what a GPU needs to be busy, and a limit for a processor
+USERS = 256  # scored at once on a processor: of ten thousand items their scores stay in its last cache
 
 
+@torch.no_grad()
 def top_items(user_vectors: Tensor, item_vectors: Tensor, seen: sp.csr_matrix, users: np.ndarray, k: int) -> Tensor:
     """The k best-scored items of each given user, best first: [len(users), k]; `seen` items never appear.
 
     Scores are dot products. Only train items belong in `seen`: validation items compete at test time (Q3).
     """
-    chunks, size = [], CHUNK if user_vectors.device.type == "cpu" else max(CHUNK, ON_GPU // len(item_vectors))
+    size = chunk_size(item_vectors)
+    # one buffer for all chunks: fresh memory took as long as the products
+    scores = item_vectors.new_empty(min(size, len(users)), len(item_vectors))
+    chunks = []
     for start in range(0, len(users), size):
         rows = users[start : start + size]
-        scores = user_vectors[torch.from_numpy(rows).to(user_vectors.device)] @ item_vectors.T
+        chosen = user_vectors.index_select(0, torch.from_numpy(rows).to(scores.device))
+        here = torch.mm(chosen, item_vectors.T, out=scores[: len(rows)])
         row, column = (torch.from_numpy(index).to(scores.device) for index in seen[rows].nonzero())
-        scores[row, column] = -torch.inf
-        chunks.append(scores.topk(k, sorted=True).indices)
+        here[row, column] = -torch.inf
+        chunks.append(here.topk(k, sorted=True).indices)
     return torch.cat(chunks)
+
+
+def chunk_size(item_vectors: Tensor) -> int:
+    """How many users are scored at once against items [n_items, d]."""
+    fitting = max(SCORES // len(item_vectors), 1)
+    return min(fitting, USERS) if item_vectors.device.type == "cpu" else fitting
 
 
 def hits(top: np.ndarray, relevant: sp.csr_matrix, users: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ manifest says so: a step that rounds otherwise shows by then, since every loss f
 only later epochs do, such as stopping, is not seen: after an edit of that, train again.
 """
 
+import contextlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from filelock import FileLock
+from pydantic import ValidationError
 
 from lib import ranking, training
 from lib.files import ROOT, UserError, write_json
@@ -29,9 +31,17 @@ def finished(folders: Iterable[Path]) -> list[Path]:
 
 
 def recheck(path: Path, epochs: int, device: str = "auto", params=ROOT / "params", data=ROOT / "data") -> str:
-    """What is now true of a run's folder, in words; a run that today's code repeats is kept under today's key."""
+    """What is now true of a run's folder, in words; a run that today's code repeats is kept under today's key.
+
+    It is trained with as many threads as its manifest says. Raises UserError when there is no epoch to compare.
+    """
+    if epochs < 1:
+        raise UserError(f"{epochs} epochs are to be trained again: at least 1 is needed to compare")
     manifest = json.loads((path / "manifest.json").read_text())
-    run = Run(path, RunSettings(**manifest["settings"]))
+    try:
+        run = Run(path, RunSettings(**manifest["settings"]))
+    except ValidationError:
+        return "to be trained again: its settings are not of today's form"
     if "copied_from" in manifest or run.settings.initial:
         return "depends on another run: made again with it"
     inputs = Inputs.load(run.settings, params, data)
@@ -41,13 +51,25 @@ def recheck(path: Path, epochs: int, device: str = "auto", params=ROOT / "params
             return "up to date"
         if manifest["inputs"] != inputs.digests:
             return "to be trained again: its data or texts are not the same"
-        different = _different(run, inputs, epochs, pick_device(device))
+        machine = {"threads": torch.get_num_threads()} | manifest["machine"]
+        with _threads(machine["threads"]):
+            different = _different(run, inputs, epochs, pick_device(device))
         if different:
             return f"to be trained again: {different}"
         first = manifest.get("rechecked", {"trained_as": manifest["key"]})["trained_as"]
         about = {"epochs": epochs, "trained_as": first}
-        write_json(path / "manifest.json", manifest | {"key": key, "rechecked": about})
+        write_json(path / "manifest.json", manifest | {"machine": machine, "key": key, "rechecked": about})
     return f"kept: {epochs} epochs and its ranking are the same"
+
+
+@contextlib.contextmanager
+def _threads(count: int):
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _different(run: Run, inputs: Inputs, epochs: int, device: str) -> str | None:

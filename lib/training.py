@@ -126,8 +126,8 @@ def fit(
 ) -> State:
     """Train until validation recall stops improving, leave the best weights in `model`, return best epoch and history.
 
-    With `checkpoint` (a file) a killed run goes on at its last evaluated epoch if `key` is the same, bit-identical on
-    the CPU. Raises UserError when a loss term is not finite.
+    With `checkpoint` (a file) a killed run goes on at its last evaluated epoch if `key` is the same. On a processor
+    the same seed and number of threads give the same bytes. Raises UserError when a loss term is not finite.
     """
     device = model.backbone.ego.device
     generator = torch.Generator(device).manual_seed(seed + 1)

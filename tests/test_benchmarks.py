@@ -471,7 +471,7 @@ def test_growth_runs_and_saves(tmp_path, capsys):
     assert table["interactions"].tolist() == [3000] and table["batch"].tolist() == [750]
     times = table["sampling_s"] + table["batches"] * table["step_s"]
     np.testing.assert_allclose(table["epoch_s"], times, rtol=1e-3)
-    assert (table["own_mib"] < table["memory_mib"]).all() and (table["chunk_s"] > 0).all()
+    assert (table["own_mib"] < table["memory_mib"]).all() and (table["user_s"] > 0).all()
     assert (tmp_path / "growth-cpu-figure.png").exists()
 
 

@@ -9,14 +9,14 @@ import pytest
 from lib.files import ROOT
 
 ORDER = [
-    "__init__", "files", "code", "progress", "experiments",
+    "__init__", "files", "status", "code", "progress", "experiments",
     "datasets", "profiles", "text", "variants",
     "graph", "dense", "losses", "backbones", "alignment", "params",
     "ranking", "step", "training", "statistics", "semantics", "cases", "report_table",
     "plots", "tables", "provenance", "reproduction", "seeds", "studies", "groups", "costs", "runs", "recheck",
     "kernel", "notebook", "workflow", "schema", "site", "doctor", "cli", "__main__",
 ]  # fmt: skip
-SPEAKING = {"progress", "kernel", "notebook", "cli"}  # the rest returns or raises
+SPEAKING = {"status", "progress", "kernel", "notebook", "cli"}  # the rest returns or raises
 MODULES = sorted((ROOT / "lib").rglob("*.py"))
 
 

@@ -83,10 +83,11 @@ def test_users_without_relevant_items_do_not_count():
     assert isinstance(frame, pd.DataFrame)
 
 
-def test_chunking_changes_nothing(monkeypatch):
+@pytest.mark.parametrize(("name", "value"), [("USERS", 7), ("SCORES", 100), ("SCORES", 1)])
+def test_chunking_changes_nothing(monkeypatch, name, value):
     data, final = toys.interactions(50, 30), torch.randn(80, 4)
     whole = ranking.evaluate(final, 50, data.train, data.test)
-    monkeypatch.setattr(ranking, "CHUNK", 7)
+    monkeypatch.setattr(ranking, name, value)
     pd.testing.assert_frame_equal(whole, ranking.evaluate(final, 50, data.train, data.test))
 
 

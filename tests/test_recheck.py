@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import torch
 from test_runs import ensure
 
 from lib import losses, recheck, runs, training
+from lib.files import UserError
 
 EPOCHS = 4
 
@@ -83,6 +85,29 @@ def test_other_inputs_are_trained_again_and_copies_follow_their_original(place, 
     validation = place / "data/toy/validation.npz"
     sp.save_npz(validation, sp.load_npz(validation).multiply(np.arange(60)[:, None] > 9).tocsr())
     assert "its data or texts" in rechecked(place, run)
+
+
+def test_settings_of_another_form_are_trained_again(place, edited):
+    record = manifest(edited)
+    record["settings"]["protocol"]["learning_speed"] = 1
+    (edited.path / "manifest.json").write_text(json.dumps(record))
+    assert rechecked(place, edited) == "to be trained again: its settings are not of today's form"
+
+
+def test_no_epoch_is_no_check(place, edited):
+    with pytest.raises(UserError, match="at least 1"):
+        recheck.recheck(edited.path, 0, "cpu", place / "params", place / "data")
+
+
+def test_it_trains_with_as_many_threads_as_the_run_had(place, edited, monkeypatch):
+    record, here, used = manifest(edited), torch.get_num_threads(), []
+    assert record["machine"]["threads"] == here
+    record["machine"]["threads"] = here + 1
+    (edited.path / "manifest.json").write_text(json.dumps(record))
+    fit = training.fit
+    monkeypatch.setattr(training, "fit", lambda *a, **b: used.append(torch.get_num_threads()) or fit(*a, **b))
+    assert rechecked(place, edited).startswith("kept") and manifest(edited)["machine"] == record["machine"]
+    assert used == [here + 1] and torch.get_num_threads() == here
 
 
 def test_finished_runs_are_found_below_folders(place):

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -340,3 +341,22 @@ def test_patterns_without_wildcards_drop_their_folders():
     assert archives.wanted(names, ["a/b/*"]) == {"a/b/c.txt": "c.txt", "a/b/d/e.txt": "d/e.txt"}
     with pytest.raises(SourceError, match="no member"):
         archives.wanted(names, ["b/*"])
+
+
+def test_progress_of_pip_bears_folders_that_it_removes_meanwhile(tmp_path):
+    done = threading.Event()
+
+    def pip():
+        while not done.is_set():
+            folder = tmp_path / "pip-unpack"
+            folder.mkdir()
+            (folder / "wheel").write_bytes(b"x")
+            shutil.rmtree(folder)
+
+    busy = threading.Thread(target=pip)
+    busy.start()
+    try:
+        assert {transfer._size(tmp_path) for _ in range(3000)} <= {0, 1}
+    finally:
+        done.set()
+        busy.join()

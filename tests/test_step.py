@@ -15,7 +15,8 @@ from lib.losses import Batch
 
 DATA, SIZE = toys.interactions(), 50
 CAPTURABLE = [name for name in backbones.names() if backbones.get(name).capturable]
-CELLS = [(backbone, kind) for backbone in CAPTURABLE for kind in alignment.NAMES] + [("lightgcn", "kar")]
+ALL = [(backbone, kind) for backbone in backbones.names() for kind in alignment.NAMES] + [("lightgcn", "kar")]
+CELLS = [(backbone, kind) for backbone, kind in ALL if backbone in CAPTURABLE]
 
 
 def build(backbone, kind, engine="torch", device="cpu"):
@@ -149,6 +150,29 @@ def test_a_step_that_cannot_be_recorded_is_a_warning_and_goes_on():
 def test_a_processor_takes_steps_as_they_are():
     model, optimizer = build("lightgcn", "base")
     assert step.stepper(model, optimizer).func is step.take
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("backbone", "kind"), ALL)
+def test_two_threads_train_to_the_same_bytes_again(backbone, kind, two_threads):
+    """At sizes where they share the work: a gradient that they add up with atomics is never twice the same."""
+    data, found = toys.interactions(300, 200), []
+    cell = params.resolve("amazon", backbone, kind, scale="paper")
+    for _ in range(2):
+        model = training.build(cell, data, toys.text(data, 64) if kind != "base" else None)
+        take = step.stepper(model, training.adam(model, cell.protocol))
+        sampler, generator = training.Sampler(data.train, 4096), torch.Generator().manual_seed(0)
+        for epoch in range(2):
+            training.train_epoch(take, sampler, generator, epoch)
+        found.append(weights(model))
+    torch.testing.assert_close(*found, rtol=0, atol=0)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")

@@ -33,15 +33,18 @@ class Alignment(alignment.Alignment):
         """Candidates are all users, not the batch (spec rlmrec Q4)."""
         users, _, counts = batch.distinct(batch.users)
         text = self.project(self.text[: self.n_users])
-        return info_nce(final[users], text[users], text, self.settings.temperature, anchor_counts=counts)
+        pair = final.index_select(0, users), text.index_select(0, users)
+        return info_nce(*pair, text, self.settings.temperature, anchor_counts=counts)
 
     def _items(self, final, batch):
         """Candidates are the batch's own items, repeats included, positives and negatives apart (spec rlmrec Q4)."""
         lists = [batch.positives, batch.negatives][: 1 + self.settings.negative_items]
         items, places, _ = batch.distinct(torch.cat(lists))  # each item is projected once for both lists
-        vectors, text = final[self.n_users + items], self.project(self.text[self.n_users + items])
+        nodes = self.n_users + items
+        vectors, text = final.index_select(0, nodes), self.project(self.text.index_select(0, nodes))
         total = 0
         for here in places.split(len(batch.users)):
             rows, _, counts = batch.distinct(here)
-            total += info_nce(vectors[rows], text[rows], text[rows], self.settings.temperature, counts, counts)
+            chosen = (x.index_select(0, rows) for x in (vectors, text, text))
+            total += info_nce(*chosen, self.settings.temperature, counts, counts)
         return total

@@ -34,7 +34,8 @@ class Alignment(alignment.Alignment):
         return ego.index_copy(0, masked, self.token.expand(count, -1)), masked
 
     def losses(self, final, batch, masked):
-        guess, truth = F.normalize(self.generate(final[masked]), eps=1e-12), self.text[masked]
+        guess = F.normalize(self.generate(final.index_select(0, masked)), eps=1e-12)
+        truth = self.text.index_select(0, masked)
         guess = guess / self.settings.temperature
         log_share = (guess * truth).sum(-1) - log_partition(guess, truth)
         # the public code bounds each node's loss by adding 1e-8 to its softmax share

@@ -55,7 +55,9 @@ class GraphBackbone(nn.Module):
     def triples(self, final: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Final vectors of the batch's users, positives and negatives, each [B, output_size]."""
         n_users = self.graph.n_users
-        return final[batch.users], final[n_users + batch.positives], final[n_users + batch.negatives]
+        # not final[...]: on several threads its gradient adds up in any order, and no two runs are the same
+        nodes = batch.users, n_users + batch.positives, n_users + batch.negatives
+        return tuple(final.index_select(0, some) for some in nodes)
 
     def contrast(self, first: Tensor, second: Tensor, batch: Batch, temperature: float, negatives: bool) -> Tensor:
         """InfoNCE from one view [n_nodes, d] of the batch's users and items to another, divided by B.
@@ -67,7 +69,8 @@ class GraphBackbone(nn.Module):
         total = 0
         for nodes, side in ((batch.users, slice(0, n_users)), (n_users + items, slice(n_users, None))):
             nodes, _, counts = batch.distinct(nodes)
-            total = total + info_nce(first[nodes], second[nodes], second[side], temperature, anchor_counts=counts)
+            views = first.index_select(0, nodes), second.index_select(0, nodes)
+            total = total + info_nce(*views, second[side], temperature, anchor_counts=counts)
         return total / len(batch.users)
 
 

@@ -80,9 +80,9 @@ class Backbone(GraphBackbone):
         return final, terms | self._terms(*final.split([self.graph.n_users, self.graph.n_items]), batch)
 
     def _terms(self, users, items, batch):
-        matched = (users[batch.users] * items[batch.positives]).sum(1).mean()
+        matched = (users.index_select(0, batch.users) * items.index_select(0, batch.positives)).sum(1).mean()
         unique, counts = batch.users.unique(return_counts=True)
-        some_users, some_items = users[unique], items[batch.positives.unique()]
+        some_users, some_items = users.index_select(0, unique), items.index_select(0, batch.positives.unique())
         partition = log_partition(some_users, items, counts / len(batch.users))
         uniformity = sum(log_partition(x, y, _mean(x)) for x, y in ((some_users, users), (some_items, items)))
         return {"reconstruction": partition - matched, "ssl": self.settings.ssl_weight * uniformity}

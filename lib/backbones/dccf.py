@@ -76,7 +76,7 @@ class Backbone(GraphBackbone):
             (self.graph.n_users + items, some_items, n_users if settings.ssl_per_user else n_items),
         )
         return sum(
-            info_nce(g[nodes], y[nodes], y[nodes], settings.ssl_temperature, some, some) / divisor
+            info_nce(*(x.index_select(0, nodes) for x in (g, y, y)), settings.ssl_temperature, some, some) / divisor
             for g, *others in views
             for y in others
             for nodes, some, divisor in sides

