@@ -1,5 +1,6 @@
 # make            builds .venv from requirements.lock
-# make paper      regenerates every table and figure (DATASET="amazon yelp" for other datasets, JOBS=1 for less memory)
+# make paper      regenerates every table and figure of all papers on MovieLens-100K; PAPER=rlmrec for one paper,
+#                 DATASET="amazon yelp" for other datasets (all: for all of them), JOBS=1 for less memory
 # make plan       what make paper would run, why, and how long
 # make test       unit tests, notebook checks, a dry run of the whole grid
 # make notebooks  executes the notebooks in place at their default, tiny scale: the outputs that are committed
@@ -10,7 +11,8 @@
 
 PYTHON ?= python3.11
 JOBS ?= $(shell nproc)
-DATASET ?= paper
+PAPER ?= all
+DATASET ?= default
 
 BIN := .venv/bin
 STAMP := .venv/installed
@@ -44,18 +46,12 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m ipykernel install --sys-prefix --frozen_modules --env GOMP_SPINCOUNT 1000
 	@touch $@
 
-DATASETS = $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' params/experiments.yaml)
-define unknown
-unknown DATASET=$(DATASET): params/experiments.yaml has $(DATASETS)
-endef
-
 paper: $(STAMP)
-	$(if $(filter-out paper $(DATASETS),$(DATASET)),$(error $(unknown)))
-	@$(SNAKEMAKE) $(DATASET)
+	@$(BIN)/python -m lib paper --paper "$(PAPER)" --dataset "$(DATASET)" --cores $(JOBS)
 	@echo "results: figures/INDEX.md"
 
 plan: $(STAMP)
-	@$(BIN)/python -m lib plan $(DATASET)
+	@$(BIN)/python -m lib plan --paper "$(PAPER)" --dataset "$(DATASET)"
 
 # one thread: the last bits of a number depend on how many there are
 test notebooks: export OMP_NUM_THREADS := 1
@@ -63,16 +59,16 @@ test: $(STAMP)
 	$(BIN)/python -m lib fetch movielens-100k minilm smollm2 wordllama
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-sanitize-with tests/nbval.cfg notebooks
-	$(SNAKEMAKE) --dry-run --quiet host reason rules -- $(DATASETS)
+	$(SNAKEMAKE) --dry-run --quiet host reason rules --config paper=all dataset=all
 
 notebooks: $(STAMP)
-	@$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+	@$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb notebooks/*/*.ipynb
 
 site: $(STAMP)
 	@$(BIN)/python -m lib site
 
 ARCHIVE = reprec-results-$(or $(shell git rev-parse --short HEAD 2>/dev/null),unknown).tar.gz
-FINISHED = $(wildcard $(foreach name,$(DATASETS),runs/$(name) runs/$(name)+*))
+FINISHED = $(filter-out runs/tiny,$(wildcard runs/*))
 release:
 	@tar --create --gzip --file $(ARCHIVE) --sort=name --owner=0 --group=0 --numeric-owner \
 	    --exclude='checkpoint.*' --exclude='*.running.ipynb' --exclude='*.failure.md' --exclude='.*' figures $(FINISHED)

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 from benchmarks import measure, pyg, report
-from lib import runs
-from lib.files import ROOT, UserError
-from lib.graph import ENGINES
-from lib.progress import Progress
-from lib.status import exit_status
-from lib.tables import to_markdown
+from lib.core.errors import UserError, exit_status
+from lib.core.files import ROOT
+from lib.core.progress import Progress
+from lib.models.graph_engine import ENGINES
+from lib.results.writers import to_markdown
+from lib.training.devices import pick_device
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,12 +64,12 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options):
     """The tidy table of all chosen cells."""
-    device, peers = runs.pick_device(options.device), _peers()
+    device, peers = pick_device(options.device), _peers()
     epochs = options.epochs
     plan = []
     for backbone, kind in measure.cells(options.backbone, options.alignment):
         task = measure.Task(options.dataset, backbone, kind, device, options.width)
-        measure.resolve(task)  # a misspelt name before anything is measured
+        measure.resolve(task)  # so that a misspelt name ends the command before anything is measured
         plan.append(measure.contestants(task, options.engine, peers))
     rows = []
     with Progress((epochs + 1) * sum(map(len, plan)), "benchmark", "turns") as progress:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from lib.datasets import SPLITS, Interactions
-from lib.files import UserError
+from lib.core.errors import UserError
+from lib.data.interactions import SPLITS, Interactions
 
 PER_USER, PER_ITEM = 20, 40  # mean interactions
 
@@ -28,7 +28,7 @@ def interactions(count: int, seed: int = 0, exponent: float = 3.0) -> Interactio
 
 
 def write(folder: Path, count: int, seed: int = 0) -> None:
-    """The same as a folder that lib.datasets.folder reads."""
+    """The same as a folder that lib.data.readers.npz reads."""
     data = interactions(count, seed)
     for split in SPLITS:
         sp.save_npz(Path(folder) / f"{split}.npz", getattr(data, split), compressed=False)
@@ -36,8 +36,10 @@ def write(folder: Path, count: int, seed: int = 0) -> None:
 
 def distinct_pairs(count: int, n_users: int, n_items: int, exponent: float, rng) -> np.ndarray:
     """`count` different pairs as sorted numbers user * n_items + item, int64."""
-    names = [rng.permutation(n) for n in (n_users, n_items)]  # so that neighbours in memory are not alike
+    # who is popular is shuffled, as in real data: otherwise the popular rows would lie side by side in the cache
+    names = [rng.permutation(n) for n in (n_users, n_items)]
     keys = np.empty(0, dtype=np.int64)
+    # pairs that were drawn before are no new ones, so a few too many are drawn until there are enough
     while len(keys) < count:
         fresh = int(1.1 * (count - len(keys))) + 100
         users, items = (name[power_law(len(name), fresh, exponent, rng)] for name in names)

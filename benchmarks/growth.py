@@ -15,13 +15,12 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import generated, report
-from benchmarks.apart import Apart
-from benchmarks.growing import Growing
-from lib import runs
-from lib.files import UserError
-from lib.progress import Progress
-from lib.status import exit_status
-from lib.tables import to_markdown
+from benchmarks.one_size import Growing
+from benchmarks.own_process import Apart
+from lib.core.errors import UserError, exit_status
+from lib.core.progress import Progress
+from lib.results.writers import to_markdown
+from lib.training.devices import pick_device
 
 SIZES = (1e5, 3e5, 1e6, 3e6, 1e7, 2e7, 5e7)
 
@@ -67,14 +66,14 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options) -> pd.DataFrame:
     """One row per size that fits into the memory; raises UserError when none does."""
-    device, rows = runs.pick_device(options.device), []
+    device, rows = pick_device(options.device), []
     with Progress(len(options.sizes), "growth", "sizes") as progress:
         for size in sorted(map(int, options.sizes)):
             try:
                 rows.append(measured(size, device, options))
             except UserError as error:
                 print(f"{size:,} interactions are left out: {error}", file=sys.stderr)
-                break
+                break  # larger ones need more still
             progress.update(note=f"{size:,} interactions")
     if not rows:
         raise UserError("no size could be measured: name smaller ones with --sizes, or more gigabytes with --memory")
@@ -83,6 +82,7 @@ def run(options) -> pd.DataFrame:
 
 def measured(size: int, device: str, options) -> dict:
     """The row of one size, generated in one process and trained in another."""
+    # two processes, since drawing the graph takes memory that does not count for training
     with tempfile.TemporaryDirectory() as place:
         with contextlib.closing(Apart(generated.write, place, size)):
             pass

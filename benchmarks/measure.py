@@ -10,12 +10,18 @@ from dataclasses import asdict, dataclass, replace
 import torch
 
 from benchmarks import generated, pyg, roofline, textbook, textbook_weighted
-from benchmarks.apart import Apart, peak_memory
-from lib import alignment, backbones, datasets, params, ranking, training
-from lib.experiments import reads_text
-from lib.graph import bipartite
-from lib.progress import Progress
-from lib.step import stepper
+from benchmarks.own_process import Apart, peak_memory
+from lib.core.names import ALIGNMENTS, reads_text
+from lib.core.progress import Progress
+from lib.data import datasets
+from lib.data.interactions import Interactions
+from lib.evaluation import ranking
+from lib.models import backbones
+from lib.models.graph import bipartite
+from lib.training import recommender, run_settings
+from lib.training.fit import adam, train_epoch
+from lib.training.sampler import Sampler
+from lib.training.step import stepper
 
 
 @dataclass(frozen=True)
@@ -31,15 +37,15 @@ class Task:
     engine: str | None = None
 
 
-def load(dataset: str) -> datasets.Interactions:
+def load(dataset: str) -> Interactions:
     """A dataset by name, or a generated one; raises UserError when it is not fetched."""
     return generated.interactions(int(float(dataset))) if is_number(dataset) else datasets.load(dataset)
 
 
-def resolve(task: Task) -> params.RunSettings:
+def resolve(task: Task) -> run_settings.RunSettings:
     """The settings of a task's cell: those of amazon for a generated graph."""
     name = "amazon" if is_number(task.dataset) else task.dataset
-    return params.resolve(name, task.backbone, task.alignment, scale="paper")
+    return run_settings.resolve(name, task.backbone, task.alignment, scale="paper")
 
 
 def is_number(dataset: str) -> bool:
@@ -52,7 +58,7 @@ def is_number(dataset: str) -> bool:
 
 def cells(backbone: str | None = None, kind: str | None = None) -> list[tuple[str, str]]:
     """(backbone, alignment) of every combination, or of those chosen."""
-    kinds = [kind] if kind else alignment.NAMES
+    kinds = [kind] if kind else ALIGNMENTS
     return [(name, kind) for name in ([backbone] if backbone else backbones.names()) for kind in kinds]
 
 
@@ -66,7 +72,7 @@ class Contestant:
         self.task, self.settings, self.data = task, resolve(task), load(task.dataset)
         self.options = self.settings.backbone_settings | self.settings.alignment_settings
         self.protocol = self.settings.protocol
-        self.sampler = training.Sampler(self.data.train, self.protocol.batch_size, task.device)
+        self.sampler = Sampler(self.data.train, self.protocol.batch_size, task.device)
         self.generator = torch.Generator(task.device).manual_seed(0)
         self.model = self.build(self._text())
 
@@ -101,12 +107,12 @@ class Ours(Contestant):
     """The library, as `lib.training.fit` uses it."""
 
     def build(self, text):
-        model = training.build(self.settings, self.data, text, self.task.device, self.task.engine)
-        self.step = stepper(model, training.adam(model, self.protocol))
+        model = recommender.build(self.settings, self.data, text, self.task.device, self.task.engine)
+        self.step = stepper(model, adam(model, self.protocol))
         return model
 
     def train(self):
-        training.train_epoch(self.step, self.sampler, self.generator, epoch=0)
+        train_epoch(self.step, self.sampler, self.generator, epoch=0)
 
     def rank(self):
         data = self.data
@@ -154,7 +160,7 @@ class Bound(Contestant):
     """The roofline; it trains nothing but measures the machine anew in each turn."""
 
     def build(self, text):
-        model = training.build(self.settings, self.data, text, self.task.device)
+        model = recommender.build(self.settings, self.data, text, self.task.device)
         shape, names = self._shape(model), (self.task.backbone, self.task.alignment)
         batches = self.sampler.epoch(self.generator)
         self.steps = [roofline.step(*names, self.options, shape, batch) for batch in batches]

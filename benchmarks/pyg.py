@@ -8,7 +8,7 @@ import warnings
 
 import torch
 
-from lib.files import UserError
+from lib.core.errors import UserError
 
 
 def load():

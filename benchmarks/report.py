@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import provenance
-from lib.code import code_digest
-from lib.files import ROOT
-from lib.plots.frame import ALIGNMENTS, BACKBONES, GREY, Figure, figure_function, grid_of, legend_below, ordered
+from lib.core.environment import environment
+from lib.core.files import ROOT
+from lib.core.fingerprints import code_digest
+from lib.core.names import ALIGNMENTS, BACKBONES
+from lib.results import records
+from lib.results.plots.theme import GREY, Figure, figure_function, grid_of, legend_below, light_grid, ordered
 
 COLUMNS = [
     "dataset", "device", "threads", "width", "backbone", "alignment", "implementation", "engine", "turns", "epoch_s",
@@ -39,14 +41,17 @@ def public(dataset: str, device: str, width: int, path: Path = HERE / "public.cs
     return pd.concat(rows).assign(dataset=dataset, device=device, width=width)
 
 
-def save(stem: Path, table: pd.DataFrame, layout: pd.DataFrame, figure: Figure | None, script: str, **about) -> None:
-    """Write the table, and a figure as <stem>-figure, with the machine; about: claim, command, settings."""
-    manifest = provenance.manifest(about.pop("settings"), {}, seconds=0, peak_memory=0)  # which the record leaves out
+def save(stem: Path, table: pd.DataFrame, layout: pd.DataFrame, figure: Figure, script: str, **about) -> None:
+    """Write the table, and its figure as <stem>-figure, with a record of the machine.
+
+    layout: the table for people; script: the module that ran; about: claim, command, ours and settings.
+    """
+    manifest = {"settings": about.pop("settings"), "inputs": {}} | environment()
     about |= {"notebook": f"benchmarks/{script}.py", "runs": [manifest]}
+    # a record's own digest follows imports of lib only, so the other files of this folder are named as an input
     about["inputs"] = {"benchmarks": code_digest(sorted(HERE.glob("*.py")))}
-    provenance.save(table, stem, layout=layout, **about)
-    if figure is not None:
-        provenance.save(figure, stem.with_name(f"{stem.name}-figure"), **about)
+    records.save(table, stem, layout=layout, **about)
+    records.save(figure, stem.with_name(f"{stem.name}-figure"), **about)
 
 
 def tidy(rows: list[dict], published: pd.DataFrame) -> pd.DataFrame:
@@ -107,7 +112,7 @@ def _short(value: float) -> str:
 @figure_function
 def bars(table: pd.DataFrame) -> Figure:
     """Seconds per epoch by backbone, one panel per alignment; a black line is the lower bound."""
-    kinds = ordered(table["alignment"], ALIGNMENTS)
+    kinds = ordered(table["alignment"])
     figure, panels = grid_of(len(kinds), height=2.5)
     for axes, kind in zip(panels, kinds, strict=True):
         part = table[table["alignment"] == kind]
@@ -117,7 +122,7 @@ def bars(table: pd.DataFrame) -> Figure:
         axes.set(title=kind, yscale="log")
         axes.set_xticks(range(len(names)), names, rotation=90 if len(names) > 3 else 0)
         axes.tick_params(axis="x", length=0)
-        axes.grid(axis="y", linewidth=0.4, color="#DDDDDD")
+        light_grid(axes)
     panels[0].set_ylabel("seconds per epoch")
     panels[0].set_ylim(table["epoch_s"].min() / 2, table["epoch_s"].max() * 1.5)
     legend_below(figure, panels)

@@ -32,7 +32,7 @@ from typing import NamedTuple
 
 import torch
 
-from lib.dense import product
+from lib.models.linear import product
 
 FLOAT = 4  # bytes
 

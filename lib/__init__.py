@@ -1,16 +1,16 @@
-"""RepRec: the paper pipeline as a thin library.
+"""RepRec: papers as one pipeline, in rooms named by what happens in them.
 
-Reading order is the data flow; a module imports only from those above it (tests/test_layers.py):
+The reading order is the data flow; a room imports only from those above it (tests/test_rooms.py):
 
-    files  status  code  progress  experiments
-    datasets  profiles  text  variants    what goes in
-    graph  dense  losses  backbones  alignment    the models
-    params                            which model, with which settings
-    ranking  step  training           fit and score
-    statistics  semantics  cases  report_table    how sure we are, what the vectors mean
-    plots  tables  provenance         what comes out
-    reproduction                      how near that is to what others published
-    seeds  studies  groups  costs     which differences hold, for whom, at what cost
-    runs  recheck                     one folder per training run
-    kernel  notebook  workflow  schema  site  doctor  cli    how it is driven
+    core         files, errors, checked settings, progress, names of cells, fingerprints of code
+    data         what goes in: sources and readers, splits, variants with noise or of one period
+    language     language models, the profiles they write, and texts as vectors
+    models       the graph, losses, backbones and alignments
+    evaluation   ranking and its metrics, intervals and tests, and every rule behind a verdict
+    training     settings of a run, sampling, the step, early stopping, what a run leaves behind
+    analysis     what the vectors mean, for whom alignment helps, at what cost
+    results      tables, figures, the record of where each comes from, the index
+    workflow     cells computed once, notebooks executed, which paper makes what, what would run now
+    papers       what only one paper does: rlmrec, report
+    cli          python -m lib
 """

@@ -1,12 +1,16 @@
-"""The command line: python -m lib doctor | fetch | profiles | train | recheck | plan | index | schema | site | why."""
+"""The command line: python -m lib COMMAND; `python -m lib --help` lists the commands."""
 
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from lib.files import ROOT, UserError, sha256, unknown, write_json
-from lib.status import exit_status
+from lib.core.errors import UserError, exit_status, unknown
+from lib.core.files import ROOT, sha256, write_json
+from lib.core.names import DEFAULT_DATASET, read_dataset
+from lib.workflow import notebook_jobs
+from lib.workflow.input_files import fetched
 
 # the commands import what they need: the help must not wait for torch
 
@@ -29,6 +33,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(function):
+        """Declare a command with the first words of its docstring as help; returns what adds its options."""
         added = commands.add_parser(
             function.__name__, help=function.__doc__.partition(";")[0], description=function.__doc__
         )
@@ -57,12 +62,18 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
     add("--scale", help="tiny, quick or paper; default: that of params/experiments.yaml")
     add("-p", dest="values", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="notebook parameter")
 
+    notebook_jobs.add_arguments(command(notebook))
+
     add = command(recheck)
     add("folders", nargs="*", type=Path, metavar="FOLDER", default=[ROOT / "runs"], help="default: all of runs/")
     add("--epochs", type=int, default=4, help="trained again for each run; default: 4")
 
-    add = command(plan)
-    add("targets", nargs="*", default=["paper"], help="paper, or datasets of params/experiments.yaml")
+    for function in (paper, plan):
+        add = command(function)
+        add("--paper", default="all", help="papers of params/experiments.yaml; default: all")
+        add("--dataset", default="default", help=f"datasets of params/experiments.yaml; default: {DEFAULT_DATASET}")
+        if function is paper:
+            add("--cores", type=int, default=os.cpu_count(), help="default: all")
 
     command(index)
     command(schema)
@@ -73,19 +84,17 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
 
 def doctor() -> None:
     """Versions, engine, device, memory, disk; and what is here already."""
-    from lib import doctor
+    from lib.workflow import doctor
 
     print(doctor.report())
 
 
 def fetch(names: list[str], local: Path | None) -> None:
     """Get datasets or weights and check them; does nothing for what is there."""
-    from lib import datasets
-    from lib.datasets import sources
-    from lib.doctor import weights as known_weights
-    from lib.workflow import fetched
+    from lib.data import datasets, sources
+    from lib.language.weights import with_weights
 
-    weights = known_weights()
+    weights = with_weights()
     for name in names:
         if name in weights:
             folder = ROOT / weights[name].model
@@ -102,96 +111,100 @@ def fetch(names: list[str], local: Path | None) -> None:
 
 def profiles(dataset: str, model: str | None, live: bool, threads: int | None, estimate: bool) -> None:
     """Let a language model write the profiles of a dataset; records its answers and goes on where it stopped."""
-    from lib import datasets
-    from lib import profiles as writing
+    from lib.data import datasets
+    from lib.language import profiles as writing
+    from lib.language.llm import language_models
+    from lib.language.llm.estimate import estimate as cost
 
-    model = model or datasets.settings(dataset).language_model
+    about = datasets.settings(dataset)
+    model = model or about.language_model
     if model is None:
         raise UserError(f"the profiles of {dataset} came with its data: name another writer with --model")
-    settings, interactions = writing.models.load(model), datasets.load(dataset)
-    pending = writing.pending(interactions, settings, live=live)
-    print(writing.estimate(pending, settings) if pending else f"all answers of {model} are recorded")
+    settings, interactions = language_models.load(model), datasets.load(dataset)
+    pending = writing.pending(interactions, about, settings, live=live)
+    print(cost(pending, settings) if pending else f"all answers of {model} are recorded")
     if estimate:
         return
-    answers = writing.write(interactions, settings, live=live, threads=threads)["answers"]
+    answers = writing.write(interactions, about, settings, live=live, threads=threads)["answers"]
     for side, counts in answers.items():
         print(f"{side}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
 
 
 def train(dataset: str, backbone: str, alignment: str, seed: int, encoder, scale, values: list) -> int:
     """Train one cell of the tables by executing 04_train into its run folder; does nothing when it is up to date."""
-    from lib import notebook, params, variants, workflow
-    from lib.experiments import experiments
+    from lib.training.run_settings import resolve
+    from lib.workflow import experiments, pipeline
 
-    plain = variants.name(dataset)
-    grid = experiments().get(plain)
-    settings = params.resolve(
-        dataset,
-        backbone,
-        alignment,
-        seed,
-        scale or (grid.scale if grid else "quick"),
-        encoder or (grid.encoder if grid else "minilm"),
-    )
-    folder = Path("runs") / settings.folder
-    files = workflow.cell_files(plain, backbone, alignment, variants.name(settings.encoder))
-    job = notebook.Job(
-        Path("notebooks/04_train.ipynb"),
-        folder / "notebook.ipynb",
-        (f"params/{plain}/{backbone}.yaml",),
-        {
-            **({} if dataset == plain else {"dataset": dataset}),
-            "alignment": alignment,
-            "seed": str(seed),
-            "encoder": settings.encoder,
-            "scale": settings.scale,
-            **dict(values),
-        },
-        [file for file in files if (ROOT / file).exists()],
-        (folder / "metrics.json",),
-    )
+    own = {"dataset", "backbone", "alignment", "seed", "encoder", "scale"}
+    if taken := sorted(own & set(dict(values))):
+        raise UserError(f"-p {taken[0]} would say it twice: it is an argument or option of this command")
+    plain = read_dataset(dataset).name
+    grid = next((entry.grid for (_, of), entry in experiments.load().items() if of == plain), None)
+    scale = scale or (grid.scale if grid else "quick")
+    encoder = encoder or (grid.encoder if grid else "minilm")
+    settings = resolve(dataset, backbone, alignment, seed, scale, encoder)  # a mistake is told before a kernel starts
+    folder = (Path("runs") / settings.folder).as_posix()
+    job = pipeline.training(dataset, backbone, alignment, seed, scale, encoder, folder, dict(values)).job
+    # data that a user put into place by hand have no note of what was fetched
+    job = replace(job, inputs=tuple(name for name in job.inputs if (ROOT / name).exists()))
     os.chdir(ROOT)
-    return notebook.main(job)
+    return notebook_jobs.main(job)
+
+
+def notebook(**options) -> int:
+    """Execute one notebook with checked parameters; does nothing when its copy is up to date."""
+    return notebook_jobs.main(notebook_jobs.Job(**options | {"values": dict(options["values"])}))
 
 
 def recheck(folders: list[Path], epochs: int) -> None:
     """Keep trained runs after an edit of code that changes no number; their first epochs must come out bit for bit."""
-    from lib import recheck
+    from lib.workflow import recheck
 
     for run in recheck.finished(folders):
         print(f"{run}: {recheck.recheck(run, epochs)}", flush=True)
 
 
-def plan(targets: list[str]) -> None:
-    """What make paper would run and why; with the time that earlier runs took, here or for the committed results."""
-    from lib import workflow
+def paper(paper: str, dataset: str, cores: int) -> None:
+    """Make every table and figure of some papers and datasets; what `make paper` calls once everything is installed."""
+    from lib.workflow import experiments
 
-    print(workflow.summary(workflow.plan(*targets), os.cpu_count()))
+    experiments.chosen(paper, dataset)  # a misspelt name is told before Snakemake starts, which would add its own words
+    profile = ["--workflow-profile", "params/workflow/default", "--cores", str(cores)]
+    command = [sys.executable, "-m", "snakemake", *profile, "--config", f"paper={paper}", f"dataset={dataset}"]
+    os.chdir(ROOT)
+    os.execv(sys.executable, command)
+
+
+def plan(paper: str, dataset: str) -> None:
+    """What make paper would run and why; with the time that earlier runs took, here or for the committed results."""
+    from lib.workflow import plan
+
+    print(plan.summary(plan.plan(paper, dataset), os.cpu_count()))
 
 
 def index() -> None:
     """Write figures/INDEX.md anew: every figure and table with its claim, its command and what came out."""
-    from lib import provenance
+    from lib.results import index
 
-    print(f"written: {provenance.index(ROOT / 'figures').relative_to(ROOT)}")
+    print(f"written: {index.write(ROOT / 'figures').relative_to(ROOT)}")
 
 
 def schema() -> None:
     """Write params/schema anew; with it an editor completes and checks the yaml files of params/."""
-    from lib import schema
+    from lib.workflow import editor_schemas
 
-    print(f"written: {len(schema.write())} schemas")
+    print(f"written: {len(editor_schemas.write())} schemas")
 
 
 def site(folder: Path) -> None:
     """Write the executed notebooks, figures and tables as web pages; renders only what changed."""
-    from lib import site
+    from lib.results import web_pages
 
-    print(f"written: {site.build(folder)}")
+    print(f"written: {web_pages.build(folder)}")
 
 
 def why(file: Path) -> None:
     """Where a figure or table comes from; down to the hashes of the data."""
-    from lib import provenance
+    from lib.results.why import why
 
-    print(provenance.why(file), end="")
+    print(why(file), end="")

@@ -6,12 +6,14 @@ import threading
 
 import hypothesis
 import pytest
+from http_server import Server
 
-from lib.datasets import transfer
-from lib.files import ROOT
+from lib.core.files import ROOT
+from lib.data import transfer
 
+# what a test with this marker needs, and why it is skipped otherwise
 NEEDS = {
-    "published": (ROOT.parent / "shared" / "data", "the published splits are not in ../shared/data"),
+    "benchmark_data": (ROOT.parent / "shared" / "data", "the published splits are not in ../shared/data"),
     "live": (ROOT / "data" / "weights" / "smollm2", "the language model is not here: python -m lib fetch smollm2"),
 }
 
@@ -20,6 +22,7 @@ hypothesis.settings.load_profile("busy machine")
 
 
 def pytest_collection_modifyitems(items):
+    """Skip the tests whose needs are not met."""
     for item in items:
         for marker, (folder, reason) in NEEDS.items():
             if item.get_closest_marker(marker) and not folder.is_dir():
@@ -28,6 +31,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def loopback_only(monkeypatch):
+    """Refuse every connection to another machine."""
     connect = socket.socket.connect
 
     def checked(self, address):
@@ -40,17 +44,15 @@ def loopback_only(monkeypatch):
 
 @pytest.fixture
 def place(tmp_path):
-    """A folder with the params and data of a small dataset, for runs of its own (test_runs.folders)."""
-    from test_runs import folders
+    """A folder with the params and data of a small dataset, for runs of its own."""
+    from run_places import folders  # not above: it imports torch, and most tests do without
 
     return folders(tmp_path)
 
 
 @pytest.fixture
 def server(monkeypatch):
-    """A server on the loopback device that breaks off, lies and fails on request (test_sources.Server)."""
-    from test_sources import Server
-
+    """A server that breaks off, lies and fails on request; whoever downloads from it does not pause between tries."""
     monkeypatch.setattr(transfer, "PAUSE", 0)
     with Server() as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()

@@ -5,44 +5,14 @@ import pytest
 import scipy.sparse as sp
 import torch
 import toys
-from test_graph import ENGINES
+from small_backbones import DATA, N_USERS, SETTINGS, WORKING_ENGINES, N, batch, made
 
-from lib import alignment, backbones, training
-from lib.datasets import Interactions
-from lib.files import UserError
-from lib.graph import bipartite
-
-DATA = toys.interactions()
-N_USERS, N = DATA.n_users, DATA.n_users + DATA.n_items
-SETTINGS = {
-    "lightgcn": dict(layers=3, reg_weight=1e-4, keep_rate=0.8),
-    "gccf": dict(layers=2, reg_weight=1e-4, self_loops=True),
-    "sgl": dict(layers=3, reg_weight=1e-4, keep_rate=0.8, ssl_weight=0.1, ssl_temperature=0.2),
-    "simgcl": dict(layers=3, reg_weight=1e-4, noise=0.3, ssl_weight=0.1, ssl_temperature=0.2),
-    "dccf": dict(layers=2, reg_weight=1e-4, intents=6, ssl_weight=1e-2, ssl_temperature=0.1),
-    "autocf": dict(
-        layers=2,
-        reg_weight=1e-4,
-        ssl_weight=0.5,
-        transformer_layers=1,
-        heads=4,
-        seeds=1,
-        mask_depth=1,
-        extra_masked=0.2,
-        refresh_every=3,
-    ),
-}
-
-
-def made(name, data=DATA, ego_size=8, engine=None, **changes):
-    kind = backbones.get(name)
-    settings = kind.Settings(**SETTINGS[name] | changes)
-    graph = bipartite(data.train, settings.self_loops, engine=engine)
-    return kind(graph, settings, ego_size, torch.Generator().manual_seed(0))
-
-
-def batch(seed=2):
-    return next(training.Sampler(DATA.train, 64).epoch(torch.Generator().manual_seed(seed)))
+from lib.core.errors import UserError
+from lib.core.names import ALIGNMENTS
+from lib.data.interactions import Interactions
+from lib.models import alignment, backbones
+from lib.training.fit import fit
+from lib.training.recommender import Recommender
 
 
 def test_every_backbone_is_tested_here():
@@ -92,7 +62,7 @@ def dense_autocf(ego, backbone):
     return sum(layers) + np.hstack(attended)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", WORKING_ENGINES)
 @pytest.mark.parametrize("name", SETTINGS)
 def test_final_vectors_equal_the_dense_equations(name, engine):
     backbone = made(name, engine=engine)
@@ -139,7 +109,7 @@ def test_ego_tables_have_their_own_xavier_bounds(name):
         assert 0.97 * bound < table.abs().max() <= bound
 
 
-ALIGNED = dict(
+ALIGNMENT_SETTINGS = dict(
     base={},
     contrastive=dict(weight=0.1, temperature=0.2),
     generative=dict(weight=0.1, temperature=0.2, mask_ratio=0.3),
@@ -149,20 +119,20 @@ ALIGNED = dict(
 def recommender(name, kind):
     backbone, aligned_class = made(name), alignment.get(kind)
     aligned = aligned_class(
-        aligned_class.Settings(**ALIGNED[kind]),
+        aligned_class.Settings(**ALIGNMENT_SETTINGS[kind]),
         toys.text(DATA),
         N_USERS,
         8,
         backbone.output_size,
         torch.Generator().manual_seed(1),
     )
-    return training.Recommender(backbone, aligned)
+    return Recommender(backbone, aligned)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-@pytest.mark.parametrize("kind", alignment.NAMES)
+@pytest.mark.parametrize("kind", ALIGNMENTS)
 def test_masked_rows_get_gradient_from_nothing_but_the_regulariser(name, kind):
-    """Spec rlmrec 13.10; and base and contrastive leave no row out."""
+    """docs/methods/rlmrec.md 3.2; and base and contrastive leave no row out."""
     model = recommender(name, kind)
     model.losses(batch())
     one = batch()._replace(step=1)  # AutoCF's step 0 has a term of its own on the true table: test_backbone_terms.py
@@ -192,11 +162,11 @@ def test_base_is_the_backbone_alone(name):
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-@pytest.mark.parametrize("kind", alignment.NAMES)
+@pytest.mark.parametrize("kind", ALIGNMENTS)
 def test_training_repeats_and_resumes_bit_for_bit(name, kind, tmp_path):
     def trained(epochs, checkpoint=None):
         model = recommender(name, kind)
-        training.fit(model, DATA, toys.protocol(epochs=epochs), 1, checkpoint)
+        fit(model, DATA, toys.protocol(epochs=epochs), 1, checkpoint)
         return [tensor.numpy().tobytes() for tensor in model.state_dict().values()]
 
     whole, checkpoint = trained(8), tmp_path / "checkpoint.safetensors"

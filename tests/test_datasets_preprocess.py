@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.datasets import DatasetSettings, preprocess
-from lib.files import UserError
+from lib.core.errors import UserError
+from lib.data import preprocess
+from lib.data.dataset_settings import DatasetSettings
 
 pairs = st.sets(st.tuples(st.integers(0, 12), st.integers(0, 9)), min_size=1, max_size=80)
 ratios = st.tuples(*[st.integers(1, 5)] * 3)
@@ -82,8 +83,8 @@ def test_split_of_dense_data_is_exactly_3_1_1_and_random():
 @given(pairs, seeds, st.integers(0, 1000))
 def test_row_order_does_not_matter(cells, seed, shuffle):
     chosen = DatasetSettings(name="toy", title="Toy", split={"seed": seed})
-    one = preprocess.interactions(frame(cells), None, None, chosen)
-    two = preprocess.interactions(frame(cells, shuffle), None, None, chosen)
+    one = preprocess.prepare(frame(cells), None, None, chosen)
+    two = preprocess.prepare(frame(cells, shuffle), None, None, chosen)
     assert one.fingerprint == two.fingerprint
     pd.testing.assert_frame_equal(one.events, two.events)
 
@@ -92,7 +93,7 @@ def test_row_order_does_not_matter(cells, seed, shuffle):
 @given(pairs, seeds)
 def test_interactions_hold_every_event_once_in_its_split(cells, seed):
     chosen = DatasetSettings(name="toy", title="Toy", split={"seed": seed})
-    data = preprocess.interactions(frame(cells), None, None, chosen)
+    data = preprocess.prepare(frame(cells), None, None, chosen)
     everything = data.train + data.validation + data.test
     assert everything.nnz == len(cells) and everything.max() == 1
     for label in ("train", "validation", "test"):
@@ -106,11 +107,11 @@ def test_interactions_hold_every_event_once_in_its_split(cells, seed):
 def test_dense_ids_follow_raw_ids_and_frames_are_cut_to_those_kept():
     events = pd.DataFrame({"user": [9, 9, 2], "item": ["b", "c", "c"], "rating": [5.0, 1, 4], "timestamp": [1, 2, 3]})
     titles = pd.DataFrame({"title": ["A", "B", "C"]}, index=["a", "b", "c"])
-    data = preprocess.interactions(events, None, titles, DatasetSettings(name="toy", title="Toy"))
+    data = preprocess.prepare(events, None, titles, DatasetSettings(name="toy", title="Toy"))
     assert data.users.id.tolist() == [2, 9] and data.items.title.tolist() == ["B", "C"]
     assert data.events[["user", "item", "rating"]].values.tolist() == [[0, 1, 4], [1, 0, 5], [1, 1, 1]]
     strict = DatasetSettings(name="toy", title="Toy", minimum_rating=4)
-    assert preprocess.interactions(events, None, titles, strict).events.rating.tolist() == [4, 5]
+    assert preprocess.prepare(events, None, titles, strict).events.rating.tolist() == [4, 5]
 
 
 def test_thresholds_that_cannot_work_say_why():

@@ -7,32 +7,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rlmrec_folder import TRAIN, dump, write
 from scipy import sparse
 
-from lib import datasets
-from lib.datasets import DatasetSettings, rlmrec, unpickle
-from lib.files import UserError, sha256
+from lib.core.errors import UserError
+from lib.core.files import sha256
+from lib.data import datasets
+from lib.data.dataset_settings import DatasetSettings
+from lib.data.readers import rlmrec, unpickle
 
 TOY = DatasetSettings(name="toy", title="Toy")
-TRAIN = sparse.coo_matrix(([1.0, 2, 3, 0], ([0, 1, 2, 2], [0, 1, 2, 3])), shape=(3, 4))
-
-
-def dump(path, content, protocol=4):
-    path.write_bytes(pickle.dumps(content, protocol=protocol))
-    return path
-
-
-def write(folder, protocol=4):
-    """A folder of the published shape."""
-    folder.mkdir(parents=True, exist_ok=True)
-    splits = TRAIN, sparse.coo_matrix(([1.0], ([0], [3])), (3, 4)), sparse.coo_matrix(([1.0], ([2], [0])), (3, 4))
-    for file, matrix in zip(rlmrec.FILES.values(), splits, strict=True):
-        dump(folder / file, matrix, protocol)
-    for side, rows in (("usr", 3), ("itm", 4)):
-        profiles = {row: {"profile": f"{side} {row}", "reasoning": "because"} for row in range(rows)}
-        dump(folder / f"{side}_prf.pkl", profiles, protocol)
-        dump(folder / f"{side}_emb_np.pkl", np.arange(rows * 5.0).reshape(rows, 5), protocol)
-    return folder
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])

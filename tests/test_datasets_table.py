@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import datasets
-from lib.datasets import DatasetSettings, table
-from lib.files import UserError
+from lib.core.errors import UserError
+from lib.data import datasets
+from lib.data.dataset_settings import DatasetSettings
+from lib.data.readers import table
 
 TOY = DatasetSettings(name="toy", title="Toy")
 ROWS = "u1,007,4,10\nu1,12,2.5,20\nu2,12,5,30\n"
@@ -63,6 +64,12 @@ def test_titles_beside_the_table_are_joined(tmp_path):
     write(tmp_path, "item,title\n4,Four\n4,Five\n", "items.csv")
     with pytest.raises(UserError, match="items.csv describes a item twice, again in line 3"):
         datasets.read(tmp_path, TOY)
+
+
+def test_descriptions_of_ids_that_do_not_occur_are_left_out(tmp_path):
+    write(tmp_path, "user,item\n1,30\n2,4\n")
+    write(tmp_path, "item,title\nx,X\n4,Four\ny,Y\n5,Five\n30,Thirty\n", "items.csv")
+    assert datasets.read(tmp_path, TOY).items.title.tolist() == ["Four", "Thirty"]
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,15 @@ import pytest
 import scipy.sparse as sp
 import torch
 import toys
+from small_backbones import WORKING_ENGINES
 
-from lib import graph
-from lib.files import UserError
+from lib.core.errors import UserError
+from lib.models import graph, graph_engine
 
 DATA = toys.interactions()
-ENGINES = [name for name in graph.ENGINES if name != "dgl" or graph.choose_engine() == "dgl"]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", WORKING_ENGINES)
 @pytest.mark.parametrize("self_loops", [False, True])
 def test_propagate_is_the_dense_product(engine, self_loops):
     made = graph.bipartite(DATA.train, self_loops, engine=engine)
@@ -28,11 +28,11 @@ def test_entries_are_symmetric_and_counted(self_loops):
     assert pairs == {(column, row) for row, column in pairs}
 
 
-@pytest.mark.skipif(len(ENGINES) < 2, reason="DGL does not import here, so there is nothing to compare")
+@pytest.mark.skipif(len(WORKING_ENGINES) < 2, reason="DGL does not import here, so there is nothing to compare")
 @pytest.mark.parametrize("keep_rate", [None, 0.7])
 def test_engines_agree_forward_and_backward(keep_rate):
     results = []
-    for engine in ENGINES:
+    for engine in WORKING_ENGINES:
         made = graph.bipartite(DATA.train, engine=engine)
         if keep_rate:
             made = made.drop_edges(keep_rate, torch.Generator().manual_seed(3))
@@ -44,7 +44,7 @@ def test_engines_agree_forward_and_backward(keep_rate):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", WORKING_ENGINES)
 def test_dropped_edges_keep_weights_and_lose_symmetry(engine):
     whole = graph.bipartite(DATA.train, engine=engine)
     dropped = whole.drop_edges(0.5, torch.Generator().manual_seed(0))
@@ -56,7 +56,7 @@ def test_dropped_edges_keep_weights_and_lose_symmetry(engine):
     assert (kept != kept.T).any()
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", WORKING_ENGINES)
 def test_gradient_of_dropped_graph_is_the_transpose(engine):
     dropped = graph.bipartite(DATA.train, engine=engine).drop_edges(0.5, torch.Generator().manual_seed(0))
     dense = dropped.propagate(torch.eye(dropped.n_nodes))
@@ -66,7 +66,7 @@ def test_gradient_of_dropped_graph_is_the_transpose(engine):
     torch.testing.assert_close(x.grad, dense.T @ weights, atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", WORKING_ENGINES)
 def test_learnt_weights_equal_the_dense_products_with_gradients(engine):
     made = graph.bipartite(DATA.train, engine=engine)
     pattern = torch.from_numpy(toys.dense_normalised(DATA.train) > 0)
@@ -82,7 +82,7 @@ def test_learnt_weights_equal_the_dense_products_with_gradients(engine):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", WORKING_ENGINES)
 def test_other_entries_are_merged_sorted_and_normalised_by_their_own_degrees(engine):
     made = graph.bipartite(DATA.train, engine=engine)
     half = torch.randint(made.n_nodes, (2, 60), generator=torch.Generator().manual_seed(0))
@@ -100,7 +100,7 @@ def test_other_entries_are_merged_sorted_and_normalised_by_their_own_degrees(eng
 
 
 def test_entries_of_a_large_graph_keep_their_rows():
-    """Spec rlmrec Q11: float32 arithmetic on row * n + column would move some of them."""
+    """docs/methods/rlmrec.md Q11: float32 arithmetic on row * n + column would move some of them."""
     train = sp.csr_matrix(([1.0], ([0], [0])), (11000, 9332))
     nodes = torch.arange(20332)
     new = graph.bipartite(train).with_entries(nodes, nodes)
@@ -114,11 +114,11 @@ def test_isolated_node_gets_zero():
 
 
 def test_engine_choice_falls_back_and_says_why(monkeypatch):
-    monkeypatch.setattr(graph, "_dgl", lambda: (None, "ImportError: no wheel"))
-    monkeypatch.setattr(graph, "_dgl_on", lambda device: False)
-    assert graph.choose_engine() == "torch"
-    assert "no wheel" in graph.engine_report()
+    monkeypatch.setattr(graph_engine, "load_dgl", lambda: (None, "ImportError: no wheel"))
+    monkeypatch.setattr(graph_engine, "dgl_works_on", lambda device: False)
+    assert graph_engine.choose_engine() == "torch"
+    assert "no wheel" in graph_engine.engine_report()
     with pytest.raises(UserError, match="use torch"):
-        graph.choose_engine(engine="dgl")
+        graph_engine.choose_engine(engine="dgl")
     with pytest.raises(UserError, match="unknown graph engine"):
-        graph.choose_engine(engine="jax")
+        graph_engine.choose_engine(engine="jax")

@@ -9,7 +9,7 @@ import tarfile
 import pytest
 import yaml
 
-from lib.files import ROOT
+from lib.core.files import ROOT
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_clean_deletes_only_when_asked(fresh):
 
 def test_a_release_holds_what_is_finished_and_no_data(fresh):
     kept = ["figures/INDEX.md", "runs/toy/none/gccf/base/seed1/manifest.json", "runs/toy+noise=0.1/notebooks/a.done"]
-    left = ["data/toy/x.csv", "runs/other/x.json", "runs/toy/none/gccf/base/seed1/.lock", "runs/toy/b.running.ipynb"]
+    left = ["data/toy/x.csv", "runs/tiny/toy/x.json", "runs/toy/none/gccf/base/seed1/.lock", "runs/toy/b.running.ipynb"]
     left += ["runs/toy/none/gccf/base/seed1/checkpoint.safetensors", "runs/toy/notebooks/c.failure.md"]
     for name in (*kept, *left):
         (fresh / name).parent.mkdir(parents=True, exist_ok=True)

@@ -8,8 +8,8 @@ import statistics
 import pytest
 from papermill import inspect_notebook
 
-from lib import notebook
-from lib.files import ROOT
+from lib.core.files import ROOT
+from lib.workflow import notebook_parameters
 
 MACHINE_PATH = re.compile(r"/(home|root|tmp|work|Users)/|\b[A-Z]:\\")
 FORBIDDEN = re.compile(r"^\s*[%!]\s*(pip|conda)|sys\.path|filterwarnings\(\s*['\"]ignore|^\s*!rm", re.M)
@@ -57,17 +57,17 @@ def test_one_parameters_cell_before_any_code(code):
 
 
 def test_parameters_are_typed_commented_and_tiny(path, code):
-    declared = notebook.declared(path)
+    declared = notebook_parameters.declared(path)
     assert len(declared) == lines(code[0]), "one line `name: type = default  # meaning, unit, range` each, nothing else"
     assert all("#" in parameter.line for parameter in declared.values())
     assert declared["scale"].default == "'tiny'"
     defaults = {name: ast.literal_eval(parameter.default) for name, parameter in declared.items()}
-    assert notebook.parameters(path, values=defaults) == defaults
+    assert notebook_parameters.parameters(path, values=defaults) == defaults
 
 
 def test_papermill_alone_sees_the_same_parameters(path):
     # its pattern loses a line with a second `=` or with `|`: it would then warn of an unknown parameter
-    assert list(inspect_notebook(str(path))) == list(notebook.declared(path))
+    assert list(inspect_notebook(str(path))) == list(notebook_parameters.declared(path))
 
 
 def test_imports_stand_together(code):

@@ -7,10 +7,13 @@ import zipfile
 import numpy as np
 import pytest
 import yaml
-from test_datasets_rlmrec import write
+from rlmrec_folder import write
 
-from lib import datasets, params, runs
-from lib.files import ROOT, UserError, sha256
+from lib.core.errors import UserError
+from lib.core.files import ROOT, sha256
+from lib.data import datasets
+from lib.training.run_settings import resolve
+from lib.workflow.graph_cells import GraphCell
 
 NAMES = ("amazon", "yelp", "steam")
 
@@ -49,14 +52,12 @@ def test_official_data_feed_a_run_with_the_published_vectors(official, server, n
     fetch(official, name)
     starts = [start for start, _ in server.seen]
     assert len(starts) == 3 and starts == sorted(set(starts)), "an interrupted download began again"
-    cell = params.resolve(
-        name, "lightgcn", "contrastive", scale="paper", encoder="published", params=official / "params"
-    )
-    inputs = runs.Inputs.load(cell, official / "params", official / "data")
-    assert inputs.data.train.shape == (3, 4) and inputs.data.users.profile[0] == "usr 0"
-    assert inputs.text.encoder == "published"
-    np.testing.assert_array_equal(inputs.text.items, np.arange(20.0).reshape(4, 5))
-    assert inputs.text_tensor().shape == (7, 5)
+    settings = resolve(name, "lightgcn", "contrastive", scale="paper", encoder="published", params=official / "params")
+    cell = GraphCell(settings, params=official / "params", data=official / "data")
+    assert cell.interactions.train.shape == (3, 4) and cell.interactions.users.profile[0] == "usr 0"
+    assert cell.text.encoder == "published"
+    np.testing.assert_array_equal(cell.text.items, np.arange(20.0).reshape(4, 5))
+    assert cell.text_tensor.shape == (7, 5)
 
 
 def test_one_archive_serves_all_three(official, server):

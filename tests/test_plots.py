@@ -1,10 +1,12 @@
 """Figures: the same bytes twice, no trace in global settings, and the right things drawn."""
 
 import io
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
 
+import drawn
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -13,7 +15,11 @@ import scipy.sparse as sp
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from lib import alignment, cases, plots, semantics
+from lib.analysis import distant_users, item_maps, text_overlap, trend
+from lib.core.names import ALIGNMENTS, BASE_AGAIN
+from lib.papers.report.dashboard import Dashboard
+from lib.papers.report.dashboard_figure import dashboard
+from lib.results.plots import data, overlap, ranking, studies, theme
 
 
 def png(figure) -> bytes:
@@ -22,26 +28,22 @@ def png(figure) -> bytes:
     return buffer.getvalue()
 
 
-def texts(axes) -> list[str]:
-    return [text.get_text() for text in axes.get_legend().get_texts()]
-
-
 @pytest.fixture(scope="module")
-def data():
+def board():
     rng = np.random.default_rng(0)
     text = rng.normal(size=(300, 8))
     spaces = {"generative": rng.normal(size=(300, 4)), "base": text[:, :4], "contrastive": text}
-    labels = semantics.clusters(text)
+    labels = item_maps.clusters(text)
     mapped = {**spaces, "text": text}
     points = [
         pd.DataFrame({"space": name, "x": s[:, 0], "y": s[:, 1], "cluster": labels}) for name, s in mapped.items()
     ]
-    return semantics.Dashboard(
-        *semantics.alignment_trend(text, spaces),
-        semantics.item_overlap(spaces, text, 100),
-        semantics.item_overlap(spaces, text, 20),
+    return Dashboard(
+        *trend.alignment_trend(text, spaces),
+        text_overlap.item_overlap(spaces, text, 100),
+        text_overlap.item_overlap(spaces, text, 20),
         pd.concat(points),
-        pd.DataFrame([{"space": name, **semantics.separation(s, labels)} for name, s in mapped.items()]),
+        pd.DataFrame([{"space": name, **item_maps.separation(s, labels)} for name, s in mapped.items()]),
     )
 
 
@@ -81,144 +83,193 @@ def overlap_table():
 INTERACTIONS = SimpleNamespace(train=sp.random(60, 80, 0.1, format="csr", random_state=0))
 PROFILES = pd.DataFrame({"side": ["user"] * 3 + ["item"] * 2, "text": ["a b c", "a b", "a b c d", "a", "a b c d e f"]})
 FIGURES = {
-    "dashboard": lambda data: plots.dashboard(data, "movielens-100k, lightgcn"),
-    "learning_curves": lambda _: plots.learning_curves(histories()),
-    "ranking_bars": lambda _: plots.ranking_bars(ranking_table()),
-    "overlap_bars": lambda _: plots.overlap_bars(overlap_table()),
-    "degree_distribution": lambda _: plots.degree_distribution(INTERACTIONS),
-    "profile_lengths": lambda _: plots.profile_lengths(PROFILES),
-    "differences": lambda _: plots.differences(*comparisons()),
-    "by_group": lambda _: plots.by_group(group_table(), "user", "test recall@20"),
-    "references": lambda _: plots.references(reference_table()),
-    "time_and_quality": lambda _: plots.time_and_quality(cost_table()),
-    "overlap_gains": lambda _: plots.overlap_gains(*gains()),
-    "overlap_changes": lambda _: plots.overlap_changes(CHANGES),
-    "distant_pairs": lambda _: plots.distant_pairs(*distant()),
+    "dashboard": lambda board: dashboard(board, "movielens-100k, lightgcn"),
+    "learning_curves": lambda _: ranking.learning_curves(histories()),
+    "ranking_bars": lambda _: ranking.ranking_bars(ranking_table()),
+    "overlap_bars": lambda _: overlap.overlap_bars(overlap_table()),
+    "degree_distribution": lambda _: data.degree_distribution(INTERACTIONS),
+    "profile_lengths": lambda _: data.profile_lengths(PROFILES),
+    "differences": lambda _: ranking.differences(*comparisons()),
+    "by_group": lambda _: ranking.by_group(group_table(), "user", "test recall@20"),
+    "references": lambda _: ranking.references(reference_table()),
+    "time_and_quality": lambda _: ranking.time_and_quality(cost_table()),
+    "overlap_gains": lambda _: overlap.overlap_gains(*gains()),
+    "overlap_changes": lambda _: overlap.overlap_changes(CHANGES),
+    "distant_pairs": lambda _: overlap.distant_pairs(*distant()),
+    "study_lines": lambda _: studies.study_lines(study_table(), "noise"),
+    "sensitivity_lines": lambda _: studies.sensitivity_lines(sensitivity_table()),
 }
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_is_the_same_twice_and_leaves_no_trace(name, data):
+def test_a_figure_is_the_same_twice_and_leaves_no_trace(name, board):
     before = dict(matplotlib.rcParams)
-    figure = FIGURES[name](data)
+    figure = FIGURES[name](board)
     first = png(figure)
     figure._repr_png_()
     assert png(figure) == first  # showing it in a notebook does not move anything
     with matplotlib.rc_context(
         {"font.size": 30, "ytick.labelsize": 2, "axes.facecolor": "red"}
     ):  # nor does it care for the user's settings
-        assert png(FIGURES[name](data)) == first
+        assert png(FIGURES[name](board)) == first
     assert dict(matplotlib.rcParams) == before
     pixels = np.asarray(Image.open(io.BytesIO(first)).convert("L"))
     assert 0.02 < (pixels < 250).mean() < 0.6
 
 
-def test_a_figure_fits_the_page_and_shows_in_notebooks(data):
-    figure = plots.dashboard(data)
-    assert figure.get_figwidth() == plots.PAGE
+def test_a_figure_fits_the_page_and_shows_in_notebooks(board):
+    figure = dashboard(board)
+    assert figure.get_figwidth() == theme.PAGE
     image = Image.open(io.BytesIO(figure._repr_png_()))
     assert image.format == "PNG" and image.width == 720
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_nothing_is_cut_off(name, data):
-    figure = FIGURES[name](data)
-    with plots.theme():
+def test_nothing_is_cut_off(name, board):
+    figure = FIGURES[name](board)
+    with theme.theme():
         box = figure.get_tightbbox()
     width, height = figure.get_size_inches()
     assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
 
 
-def test_pyplot_stays_out():
-    code = "import sys, lib.plots; print('matplotlib.pyplot' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+def test_neither_pyplot_nor_seaborn_is_loaded_before_something_is_drawn():
+    code = "import sys, lib.results.plots; print({'matplotlib.pyplot', 'seaborn'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
 
 
-def test_dashboard_draws_the_measured_values(data):
-    figure = plots.dashboard(data)
-    trend, distribution, histogram = figure.subfigs[0].axes
-    slope = data.slopes.set_index("space").loc["base", "slope"]
-    assert [text.split(":")[0] for text in texts(trend)] == ["base", "contrastive", "generative"]
-    assert f"slope {slope:.2f}" in texts(trend)[0]
-    base = data.trend[data.trend["space"] == "base"]
-    np.testing.assert_allclose(trend.lines[0].get_xydata(), base[["text_cosine", "mean"]])
-    curve = distribution.lines[0]
-    np.testing.assert_allclose(curve.get_xdata(), np.sort(data.nearest_100["base"]))
-    np.testing.assert_allclose(curve.get_ydata(), np.arange(300) / 299)  # rank / (count - 1)
-    assert texts(distribution)[1] == "contrastive: mean 1.000"
-    assert distribution.lines[-1].get_xdata()[0] == semantics.chance_overlap(300, 100)
-    assert [step.get_data().values.sum() for step in histogram.patches] == [300] * 3
+def test_drawing_leaves_the_way_notebooks_show_figures_alone():
+    code = "import sys, test_plots as t; t.FIGURES['profile_lengths'](None); t.FIGURES['learning_curves'](None)\n"
+    code += "print('seaborn' in sys.modules, 'matplotlib_inline.backend_inline' in sys.modules)"
+    # what a kernel sets: once loaded, that backend would show figures in its own way and without their theme
+    kernel = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    kernel["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=kernel)
+    assert ran.stdout == "True False\n", ran.stderr
 
 
-def test_histogram_has_one_bin_for_each_possible_value(data):
-    edges = plots.dashboard(data).subfigs[0].axes[2].patches[0].get_data().edges
+# The report's figure 2
+
+
+def test_dashboard_draws_the_measured_values(board):
+    trend = drawn.panel(dashboard(board), "Alignment trend")
+    slope = board.slopes.set_index("space").loc["base", "slope"]
+    assert [text.split(":")[0] for text in drawn.legend(trend)] == ["base", "contrastive", "generative"]
+    assert f"slope {slope:.2f}" in drawn.legend(trend)[0]
+    base = board.trend[board.trend["space"] == "base"]
+    np.testing.assert_allclose(drawn.points(trend, "base"), base[["text_cosine", "mean"]])
+    interval = base[["text_cosine", "ci_low", "ci_high"]]
+    np.testing.assert_allclose(drawn.band(trend, "base, interval"), interval)
+
+
+def test_dashboard_has_the_share_of_items_with_at_most_so_much_overlap(board):
+    distribution = drawn.panel(dashboard(board), "K = 100, 300 items")
+    x, share = drawn.points(distribution, "base")[1:].T  # the first stands at minus infinity
+    np.testing.assert_allclose(x, np.sort(board.nearest_100["base"]))
+    np.testing.assert_allclose(share, np.arange(1, 301) / 300)
+    assert drawn.legend(distribution)[1] == "contrastive: mean 1.000"
+    (chance,) = (line.get_xdata()[0] for line in distribution.lines if line.get_linestyle() == ":")
+    assert chance == text_overlap.chance_overlap(300, 100)
+
+
+def test_histogram_has_one_bin_for_each_possible_value(board):
+    histogram = drawn.panel(dashboard(board), "K = 20, 300 items")
+    edges, counts = drawn.points(histogram, "generative").T
     possible = sorted({shared / (40 - shared) for shared in range(21)})
     assert (np.histogram(possible, edges)[0] == 1).all() and not np.isclose(possible, edges[:-1]).any()
+    values = board.nearest_20["generative"].round(9).value_counts()
+    np.testing.assert_allclose(counts[:-1], values.reindex(np.round(possible, 9), fill_value=0))
 
 
-def test_dashboard_maps_share_one_colouring(data):
-    maps = plots.dashboard(data).subfigs[1].axes
-    assert [axes.get_title("center") for axes in maps] == ["base", "contrastive", "generative", "text"]
-    colours = [axes.collections[0].get_facecolors().tolist() for axes in maps]
+def test_dashboard_maps_share_one_colouring(board):
+    figure = dashboard(board)
+    assert drawn.titles(figure)[3:] == ["base", "contrastive", "generative", "text"]
+    maps = [drawn.named(drawn.panel(figure, name), "items")[0] for name in drawn.titles(figure)[3:]]
+    colours = [dots.get_facecolors().tolist() for dots in maps]
     assert colours.count(colours[0]) == 4 and len({tuple(colour) for colour in colours[0]}) == 5
-    assert [len(axes.collections[0].get_offsets()) for axes in maps] == [300] * 4
-    row = data.separation.set_index("space").loc["text"]
-    assert maps[3].get_xlabel() == f"silhouette {row.silhouette:.2f}, NMI 1.00"
+    for name, dots in zip(drawn.titles(figure)[3:], maps, strict=True):
+        np.testing.assert_allclose(dots.get_offsets(), board.points.loc[board.points["space"] == name, ["x", "y"]])
+    row = board.separation.set_index("space").loc["text"]
+    assert drawn.panel(figure, "text").get_xlabel() == f"silhouette {row.silhouette:.2f}, NMI 1.00"
+
+
+# Ranking
 
 
 def test_learning_curves_have_a_panel_per_backbone_and_mark_the_best_epoch():
-    first, second = plots.learning_curves(histories()).axes
-    assert [first.get_title("left"), second.get_title("left")] == ["gccf", "lightgcn"]
-    assert first.get_ylabel() == "validation recall@20" and first.get_xlabel() == "epoch"
-    lines = [line.get_xydata() for line in first.lines]
-    assert [len(line) for line in lines] == [11, 2, 11, 2, 0] and len(first.collections) == 2
-    best = 0.1 * 30 / 33
-    np.testing.assert_allclose(lines[1], [[30, best], [30, best + 0.01]])  # one for each seed
+    figure = ranking.learning_curves(histories())
+    assert drawn.titles(figure) == ["gccf", "lightgcn"]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["validation recall@20", ""]
+    gccf = drawn.panel(figure, "gccf")
+    assert gccf.get_xlabel() == "epoch" and drawn.legend(figure) == ["base", "contrastive", "weights used"]
+    epochs = np.arange(0, 31, 3)
+    low = 0.1 * epochs / (3 + epochs)
+    for name in ("base", "contrastive"):
+        np.testing.assert_allclose(drawn.points(gccf, name), np.stack([epochs, low + 0.005], 1))
+        np.testing.assert_allclose(drawn.band(gccf, f"{name}, all seeds"), np.stack([epochs, low, low + 0.01], 1))
+        best = low[-1]
+        np.testing.assert_allclose(drawn.points(gccf, f"{name}, best"), [[30, best], [30, best + 0.01]])
+
+
+def test_the_best_epoch_is_each_runs_own_however_runs_are_numbered():
+    runs = [histories().query(f"seed == {seed}").reset_index(drop=True) for seed in (0, 1)]
+    runs[1].loc[runs[1]["epoch"] > 15, "recall@20"] /= 2
+    gccf = drawn.panel(ranking.learning_curves(pd.concat(runs)), "gccf")
+    np.testing.assert_allclose(drawn.points(gccf, "base, best")[:, 0], [15, 30])
 
 
 def test_learning_curves_cross_the_points_of_public_runs():
     points = pd.DataFrame({"backbone": "gccf", "alignment": "base", "epoch": [3, 15], "public": [0.05, 0.07]})
-    first, second = plots.learning_curves(histories(), public=points).axes
-    assert first.collections[-1].get_offsets().tolist() == [[3, 0.05], [15, 0.07]]
-    assert (len(first.collections), len(second.collections)) == (3, 2)
+    figure = ranking.learning_curves(histories(), public=points)
+    assert drawn.points(drawn.panel(figure, "gccf"), "public run").tolist() == [[3, 0.05], [15, 0.07]]
+    assert not len(drawn.points(drawn.panel(figure, "lightgcn"), "public run"))
 
 
 def test_ranking_bars_stand_beside_each_other_with_their_intervals():
-    figure = plots.ranking_bars(ranking_table())
-    recall, ndcg = figure.axes
-    assert "recall@20" in recall.get_title("left") and "ndcg@20" in ndcg.get_title("left")
-    assert [label.get_text() for label in recall.get_xticklabels()] == ["gccf", "lightgcn"]
-    heights = [bar.get_height() for bar in recall.patches]
-    assert heights == pytest.approx([0.12, 0.13, np.nan, 0.14], nan_ok=True)
-    whiskers = np.concatenate(recall.collections[0].get_segments())
-    np.testing.assert_allclose(whiskers[:2, 1], [0.11, 0.14])
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["base", "generative"]
+    figure = ranking.ranking_bars(ranking_table())
+    assert [title.split(",")[0] for title in drawn.titles(figure)] == ["test recall@20", "test ndcg@20"]
+    recall = drawn.panel(figure, "recall@20")
+    assert drawn.ticks(recall.xaxis) == ["gccf", "lightgcn"]
+    np.testing.assert_allclose(drawn.bars(recall, "base"), [[0, 0.12], [0, 0.13]])
+    np.testing.assert_allclose(drawn.bars(recall, "generative"), [[0, np.nan], [0, 0.14]])
+    np.testing.assert_allclose(drawn.intervals(recall, "base"), [[0.11, 0.14], [0.12, 0.15]])
+    assert drawn.legend(figure) == ["base", "generative"]
+
+
+# Overlap and data
 
 
 def test_overlap_bars_have_a_panel_per_setting_and_a_chance_line():
-    figure = plots.overlap_bars(overlap_table())
-    titles = [axes.get_title("left").split("\n")[0] for axes in figure.axes]
+    figure = overlap.overlap_bars(overlap_table())
+    titles = [title.split("\n")[0] for title in drawn.titles(figure)]
     assert titles == ["ego vectors, K = 20", "final vectors, K = 20", "ego vectors, K = 100", "final vectors, K = 100"]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["chance", *plots.ALIGNMENTS]
-    assert all(0.01 in line.get_ydata() for line in (axes.lines[-1] for axes in figure.axes))
+    assert drawn.legend(figure) == ["chance", *ALIGNMENTS]
+    for title in titles:
+        axes = drawn.panel(figure, f"{title}\nall items")
+        assert drawn.points(axes, "chance")[:, 1].tolist() == [0.01, 0.01]
+        assert drawn.bars(axes, "generative").tolist() == [[0, 0.05]]
+        np.testing.assert_allclose(drawn.intervals(axes, "generative"), [[0.04, 0.06]])
 
 
 def test_degrees_are_shares_of_users_and_items_with_at_least_as_many():
-    (axes,) = plots.degree_distribution(INTERACTIONS).axes
-    degrees = np.diff(INTERACTIONS.train.indptr)
-    for x, y in axes.lines[0].get_xydata():
-        assert y <= (degrees >= x).mean() + 1e-9  # ties stand in a column whose top is the share
-    assert axes.get_xscale() == axes.get_yscale() == "log"
-    assert texts(axes) == [
-        f"60 users, median {np.median(degrees):g}",
-        f"80 items, median {np.median(INTERACTIONS.train.getnnz(axis=0)):g}",
-    ]
+    (axes,) = data.degree_distribution(INTERACTIONS).axes
+    degrees = {"users": np.diff(INTERACTIONS.train.indptr), "items": INTERACTIONS.train.getnnz(axis=0)}
+    labels = [f"{len(values)} {side}, median {np.median(values):g}" for side, values in degrees.items()]
+    assert drawn.legend(axes) == labels and axes.get_xscale() == axes.get_yscale() == "log"
+    for label, values in zip(labels, degrees.values(), strict=True):
+        x, share = drawn.points(axes, label).T
+        for degree in range(1, values.max() + 1):
+            height = share[x < degree][-1]  # of the step that ends at this degree
+            assert height == pytest.approx((values >= degree).mean())
 
 
 def test_profile_lengths_count_words():
-    (axes,) = plots.profile_lengths(PROFILES).axes
-    assert texts(axes) == ["3 users, median 3", "2 items, median 3.5"]
-    assert [patch.get_data().values.sum() for patch in axes.patches] == pytest.approx([1, 1])
+    (axes,) = data.profile_lengths(PROFILES).axes
+    assert drawn.legend(axes) == ["3 users, median 3", "2 items, median 3.5"]
+    x, share = drawn.points(axes, "3 users, median 3").T
+    assert share[:-1].sum() == pytest.approx(1)
+    for words, expected in ((1, 0), (2, 1 / 3), (4, 1 / 3), (5, 0)):
+        assert share[x <= words][-1] == pytest.approx(expected)
 
 
 # Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB
@@ -232,7 +283,7 @@ VISION = {
 
 @pytest.mark.parametrize("vision", VISION)
 def test_alignments_differ_for_every_kind_of_colour_vision(vision):
-    srgb = np.array([to_rgb(colour) for colour in plots.ALIGNMENTS.values()])
+    srgb = np.array([to_rgb(colour) for colour in map(theme.colour_of, ALIGNMENTS)])
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4) @ np.transpose(VISION[vision])
     to_lms = np.array([[0.4122, 0.5363, 0.0514], [0.2119, 0.6807, 0.1074], [0.0883, 0.2817, 0.6300]])  # Oklab
     to_lab = np.array([[0.2105, 0.7936, -0.0041], [1.9780, -2.4286, 0.4506], [0.0259, 0.7828, -0.8087]])
@@ -241,9 +292,8 @@ def test_alignments_differ_for_every_kind_of_colour_vision(vision):
     assert min(distances) > 0.08  # a just noticeable difference is about 0.02
 
 
-def test_every_alignment_has_a_colour_and_colours_are_distinct():
-    assert tuple(plots.ALIGNMENTS) == alignment.NAMES
-    assert len(set(plots.ALIGNMENTS.values())) == len(plots.ALIGNMENTS)
+def test_every_alignment_has_a_colour_of_its_own():
+    assert set(ALIGNMENTS) < set(theme.COLOURS) and len(set(theme.COLOURS.values())) == len(theme.COLOURS)
 
 
 # Analysis of the grid
@@ -292,76 +342,82 @@ def cost_table():
 
 
 def test_differences_have_a_panel_per_kind_of_base_with_intervals_rings_and_spread():
-    figure = plots.differences(*comparisons())
-    own, matched = figure.axes
-    assert [axes.get_title("left") for axes in figure.axes] == ["against base", "against base with the same settings"]
-    assert [label.get_text() for label in own.get_yticklabels()] == ["gccf", "sgl"] and own.yaxis_inverted()
-    for axes in (own, matched):
-        ends = np.sort(np.concatenate([lines.get_segments() for lines in axes.collections])[:, :, 0], axis=1)
-        np.testing.assert_allclose(ends[np.lexsort(ends.T)], [[-0.004, 0.004]] * 2 + [[0.006, 0.014]] * 2, atol=1e-9)
-        bars = sorted((bar.get_x(), bar.get_width()) for bar in axes.patches)
-        assert bars == [pytest.approx((-0.003, 0.006))] * 2 + [pytest.approx((-0.002, 0.004))] * 2
-        rings = np.concatenate([line.get_xdata() for line in axes.lines if line.get_fillstyle() == "none"])
-        np.testing.assert_allclose(np.sort(rings), np.repeat([0, 0.001, 0.002, 0.01, 0.011, 0.012], 2))
-    words = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert set(words) == {"contrastive", "generative", "one seed", "± one sd of base over seeds"}
+    figure = ranking.differences(*comparisons())
+    assert drawn.titles(figure) == ["against base", "against base with the same settings"]
+    own = drawn.panel(figure, "against base")
+    assert drawn.ticks(own.yaxis) == ["gccf", "sgl"] and own.yaxis_inverted()
+    for axes in figure.axes:
+        for name in ("contrastive", "generative"):
+            np.testing.assert_allclose(drawn.points(axes, name)[:, 0], [0, 0.01])
+            np.testing.assert_allclose(drawn.intervals(axes, name), [[0.006, 0.014], [-0.004, 0.004]], atol=1e-9)
+        bars = drawn.bars(axes, "± one sd of base over seeds")
+        np.testing.assert_allclose(bars, [[-0.003, 0.003]] * 2 + [[-0.002, 0.002]] * 2)
+        rings = drawn.points(axes, "one seed")[:, 0]
+        np.testing.assert_allclose(rings, np.repeat([0, 0.001, 0.002, 0.01, 0.011, 0.012], 2))
+    words = {"contrastive", "generative", "one seed", "± one sd of base over seeds"}
+    assert set(drawn.legend(figure)) == words
 
 
 def test_a_model_with_one_seed_has_no_ring_beside_others_that_have():
     tests, seeds = comparisons()
     alone = (seeds["backbone"] == "gccf") & (seeds["seed"] > 0)
-    axes = plots.differences(tests, seeds[~alone]).axes[0]
-    rings = np.concatenate([line.get_xdata() for line in axes.lines if line.get_fillstyle() == "none"])
-    np.testing.assert_allclose(np.sort(rings), np.repeat([0, 0.001, 0.002], 2))  # sgl's
+    axes = drawn.panel(ranking.differences(tests, seeds[~alone]), "against base")
+    np.testing.assert_allclose(drawn.points(axes, "one seed")[:, 0], np.repeat([0, 0.001, 0.002], 2))  # sgl's
 
 
 def test_differences_of_one_seed_show_users_only():
     tests, seeds = comparisons(1)
-    figure = plots.differences(tests[tests["against"] == "base"], seeds)
+    figure = ranking.differences(tests[tests["against"] == "base"], seeds)
     (axes,) = figure.axes
-    assert figure.get_figwidth() == plots.PAGE and not axes.patches
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["contrastive", "generative"]
+    assert figure.get_figwidth() == theme.PAGE and not len(drawn.points(axes, "one seed"))
+    assert drawn.legend(figure) == ["contrastive", "generative"]
 
 
 def test_by_group_draws_the_groups_in_order_with_their_intervals():
-    figure = plots.by_group(group_table(), "user", "test recall@20")
-    first, second = figure.axes
-    assert [axes.get_title("left") for axes in figure.axes] == ["gccf", "lightgcn"]
-    assert [label.get_text() for label in first.get_xticklabels()] == ["1–3", "4–9", "10–80"]
-    assert first.get_xlabel() == second.get_xlabel() == "train interactions of the user"
-    assert first.get_ylabel() == "test recall@20"
-    base, contrastive = (container.lines for container in first.containers)
-    np.testing.assert_allclose(base[0].get_xydata()[:, 1], [0.3, 0.2, 0.1])
-    np.testing.assert_allclose([part[:, 1] for part in contrastive[2][0].get_segments()][0], [0.38, 0.43])
-    assert len(first.lines) == 2 + 4  # two lines and their caps; a zero line only where values reach below it
-    below = group_table().assign(ci_low=-0.1)
-    assert len(plots.by_group(below, "item", "gain").axes[0].lines) == 3 + 4
+    figure = ranking.by_group(group_table(), "user", "test recall@20")
+    assert drawn.titles(figure) == ["gccf", "lightgcn"]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["train interactions of the user"] * 2
+    gccf = drawn.panel(figure, "gccf")
+    assert drawn.ticks(gccf.xaxis) == ["1–3", "4–9", "10–80"] and gccf.get_ylabel() == "test recall@20"
+    np.testing.assert_allclose(drawn.points(gccf, "base")[:, 1], [0.3, 0.2, 0.1])
+    np.testing.assert_allclose(drawn.intervals(gccf, "contrastive"), [[0.38, 0.43], [0.28, 0.33], [0.18, 0.23]])
+    assert not drawn.named(gccf, "zero")
+    below = ranking.by_group(group_table().assign(ci_low=-0.1), "item", "gain")
+    assert drawn.points(drawn.panel(below, "gccf"), "zero")[:, 1].tolist() == [0, 0]
 
 
 def test_references_mark_the_papers_value():
-    recall, ndcg = plots.references(reference_table()).axes
-    assert "recall@20" in recall.get_title("left") and "ndcg@20" in ndcg.get_title("left")
-    assert [label.get_text() for label in recall.get_yticklabels()] == ["text only", "random", "gccf base"]
-    assert [bar.get_width() for bar in recall.patches] == [0.05, 0.02, 0.3]
-    assert recall.patches[2].get_facecolor()[:3] == to_rgb(plots.ALIGNMENTS["base"])
-    (cross,) = [line for line in recall.lines if line.get_marker() == "x"]
-    np.testing.assert_allclose(cross.get_xdata(), [0.07, np.nan, np.nan])
-    alone = plots.references(reference_table().assign(published=np.nan))
-    assert not alone.legends and not [line for line in alone.axes[0].lines if line.get_marker() == "x"]
+    figure = ranking.references(reference_table())
+    assert [title.split(",")[0] for title in drawn.titles(figure)] == ["test recall@20", "test ndcg@20"]
+    recall = drawn.panel(figure, "recall@20")
+    assert drawn.ticks(recall.yaxis) == ["text only", "random", "gccf base"]
+    np.testing.assert_allclose(drawn.bars(recall, "ours"), [[0, 0.05], [0, 0.02], [0, 0.3]])
+    np.testing.assert_allclose(drawn.intervals(recall, "ours"), [[0.04, 0.06], [0.01, 0.03], [0.29, 0.31]])
+    colours = [bar.get_facecolor()[:3] for bar in drawn.named(recall, "ours")[0]]
+    assert colours == [to_rgb(theme.GREY)] * 2 + [to_rgb(theme.COLOURS["base"])]
+    crosses = drawn.points(recall, "the paper")
+    assert crosses[np.isfinite(crosses[:, 0])].tolist() == [[0.07, 0]]
+    alone = ranking.references(reference_table().assign(published=np.nan))
+    assert not alone.legends and not drawn.named(drawn.panel(alone, "recall@20"), "the paper")
 
 
 def test_time_and_quality_marks_each_cell_once():
     costs = cost_table()
-    figure = plots.time_and_quality(costs)
-    for axes, column in zip(figure.axes, ("seconds_per_epoch", "seconds"), strict=True):
-        marks = [line for line in axes.lines if len(line.get_xdata()) == 1]
-        places = sorted((line.get_xdata()[0], line.get_ydata()[0], line.get_color()) for line in marks)
-        colours = costs["alignment"].map(plots.ALIGNMENTS)
-        assert places == sorted(zip(costs[column], costs["recall@20"], colours, strict=True))
+    figure = ranking.time_and_quality(costs)
+    markers = set()
+    for column, label in (("seconds_per_epoch", "seconds per epoch"), ("seconds", "seconds of all epochs")):
+        axes = drawn.panel(figure, label)
         assert axes.get_xscale() == "log"
-    assert len({line.get_marker() for line in marks}) == 2
-    words = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert words == ["base", "contrastive", "generative", "gccf", "dccf"]
+        for row in costs.to_dict("records"):
+            (mark,) = drawn.named(axes, f"{row['backbone']} {row['alignment']}")
+            assert mark.get_xydata().tolist() == [[row[column], row["recall@20"]]]
+            assert mark.get_color() == theme.colour_of(row["alignment"])
+            markers.add((row["backbone"], mark.get_marker()))
+    assert len(markers) == 2
+    assert drawn.legend(figure) == ["base", "contrastive", "generative", "gccf", "dccf"]
+
+
+# Studies
 
 
 def study_table():
@@ -372,39 +428,47 @@ def study_table():
     return table.assign(ci_low=table["mean"] - 0.01, ci_high=table["mean"] + 0.02)
 
 
+def sensitivity_table():
+    table = study_table().rename(columns={"noise": "value"}).assign(setting="weight")
+    table["published"] = table["value"] == 0.1
+    other = table.assign(setting="embedding_size", value=table["value"].map({0.0: 16, 0.1: 32, 0.5: 64}))
+    table["value"] = table["value"].map({0.0: 0.001, 0.1: 0.01, 0.5: 0.1})
+    return pd.concat([table, other])
+
+
 def test_study_lines_draw_values_and_differences():
     table = study_table()
     gains = table[table["alignment"] != "base"].rename(columns={"mean": "difference"})
-    figure = plots.study_lines(table, "noise", gains=gains)
-    left, right = figure.axes
-    base, contrastive = (container.lines for container in left.containers)
-    np.testing.assert_allclose(base[0].get_xydata(), [[0, 0.3], [0.1, 0.29], [0.5, 0.25]])
-    np.testing.assert_allclose(contrastive[2][0].get_segments()[0][:, 1], [0.30, 0.33])
-    assert contrastive[0].get_color() == plots.ALIGNMENTS["contrastive"]
-    assert len(right.containers) == 1 and left.get_xlabel() == right.get_xlabel() == "noise"
-    assert len(plots.study_lines(table, "noise").axes) == 1
+    figure = studies.study_lines(table, "noise", gains=gains)
+    values, differences = drawn.panel(figure, "test recall@20"), drawn.panel(figure, "difference to base")
+    np.testing.assert_allclose(drawn.points(values, "base"), [[0, 0.3], [0.1, 0.29], [0.5, 0.25]])
+    np.testing.assert_allclose(drawn.intervals(values, "contrastive"), [[0.3, 0.33], [0.29, 0.32], [0.25, 0.28]])
+    assert drawn.colour(values, "contrastive") == theme.COLOURS["contrastive"]
+    np.testing.assert_allclose(drawn.points(differences, "contrastive")[:, 1], [0.31, 0.30, 0.26])
+    assert not len(drawn.points(differences, "base"))
+    assert values.get_xlabel() == differences.get_xlabel() == "noise"
+    assert len(studies.study_lines(table, "noise").axes) == 1
 
 
 def test_study_gains_put_names_side_by_side():
     gains = study_table().rename(columns={"mean": "difference"})
     gains["encoder"] = gains["noise"].map({0.0: "minilm", 0.1: "minilm+shuffled", 0.5: "tfidf"})
-    recall, ndcg = plots.study_gains(gains, "encoder").axes
-    assert [label.get_text() for label in recall.get_xticklabels()] == ["minilm", "minilm+shuffled", "tfidf"]
-    base, contrastive = (container.lines[0] for container in recall.containers)
-    assert base.get_linestyle() == "None" and (base.get_xdata() < contrastive.get_xdata()).all()
-    assert "recall@20" in recall.get_title("left") and "ndcg@20" in ndcg.get_title("left")
+    figure = studies.study_gains(gains, "encoder")
+    assert drawn.titles(figure) == ["test recall@20, difference to base", "test ndcg@20, difference to base"]
+    recall = drawn.panel(figure, "recall@20")
+    assert drawn.ticks(recall.xaxis) == ["minilm", "minilm+shuffled", "tfidf"]
+    base, contrastive = drawn.points(recall, "base"), drawn.points(recall, "contrastive")
+    np.testing.assert_allclose(base[:, 1], [0.3, 0.29, 0.25])
+    assert (base[:, 0] < contrastive[:, 0]).all() and np.abs(base[:, 0] - range(3)).max() < 0.5
+    assert drawn.named(recall, "base")[0].lines[0].get_linestyle() == "None"
 
 
 def test_sensitivity_rings_the_published_values():
-    table = study_table().rename(columns={"noise": "value"}).assign(setting="weight")
-    table["published"] = table["value"] == 0.1
-    other = table.assign(setting="embedding_size", value=table["value"].map({0.0: 16, 0.1: 32, 0.5: 64}))
-    table["value"] = table["value"].map({0.0: 0.001, 0.1: 0.01, 0.5: 0.1})
-    weight, size = plots.sensitivity_lines(pd.concat([table, other])).axes
+    figure = studies.sensitivity_lines(sensitivity_table())
+    weight, size = drawn.panel(figure, "weight of the alignment"), drawn.panel(figure, "embedding size")
     assert weight.get_xscale() == "log" and size.get_xscale() == "linear"
-    rings = np.asarray(weight.collections[-1].get_offsets(), float)
-    np.testing.assert_allclose(rings, [[0.01, 0.29], [0.01, 0.30]])
-    np.testing.assert_allclose(np.asarray(size.containers[0].lines[0].get_xdata(), float), [16, 32, 64])
+    np.testing.assert_allclose(drawn.points(weight, "published value"), [[0.01, 0.29], [0.01, 0.30]])
+    np.testing.assert_allclose(drawn.points(size, "base"), [[16, 0.3], [32, 0.29], [64, 0.25]])
 
 
 # The report's table beside ours, and the case studies
@@ -418,7 +482,7 @@ def gains(dataset=None, factor=1.0):
         for vectors, items, k in (("ego", "first3000", 100), ("final", "all", 20))
     ]
     again = (("gccf", 5.0), ("lightgcn", -8.0))
-    rows += [(name, semantics.AGAIN, "final", "all", 20, gain, gain, gain) for name, gain in again]
+    rows += [(name, BASE_AGAIN, "final", "all", 20, gain, gain, gain) for name, gain in again]
     columns = ["backbone", "alignment", "vectors", "items", "neighbours", "gain_pct", "gain_low", "gain_high"]
     report = [(name, "lightgcn", "contrastive", 50.0 + 10 * place) for place, name in enumerate(("amazon", "yelp"))]
     report = pd.DataFrame(report, columns=["dataset", "backbone", "alignment", "gain_pct"])
@@ -433,40 +497,42 @@ def distant():
     pairs = pd.DataFrame({"user": range(40), "partner": range(40, 80)})
     values = {"cosine": rng.uniform(-0.5, 0.9, 40), "nearer": rng.uniform(0, 1, 40)}
     positions = pd.concat([pairs.assign(space=space, **values) for space in ("generative", "base", "contrastive")])
-    summary = cases.pair_summary(positions, rng)
+    summary = distant_users.pair_summary(positions, rng)
     return positions, summary, {"base": 0.1, "contrastive": 0.2, "generative": 0.3}
 
 
+OURS = ["ours, ego, first 3,000 items, K = 100", "ours, final, all items, K = 20"]
+
+
 def test_gains_stand_beside_the_reports_at_the_ratio_to_base():
-    figure = plots.overlap_gains(*gains())
-    contrastive, generative = figure.axes
-    assert [axes.get_title("left") for axes in figure.axes] == ["contrastive", "generative"]
-    assert [label.get_text() for label in contrastive.get_yticklabels()] == ["gccf", "lightgcn"]
-    marks = [line.get_xdata() for line in contrastive.lines if line.get_marker() in "os" and len(line.get_xdata())]
-    np.testing.assert_allclose(marks, [[1.3, 1.4]] * 2)
-    ends = np.concatenate([lines.get_segments() for lines in contrastive.collections])[:, :, 0]
-    np.testing.assert_allclose(ends, [[1.25, 1.35], [1.35, 1.45]] * 2)
-    report = [np.asarray(line.get_xdata())[1] for line in contrastive.lines if line.get_markerfacecolor() == "white"]
-    np.testing.assert_allclose(report, [1.5, 1.6])
-    assert not [line for line in generative.lines if line.get_markerfacecolor() == "white"]
-    words = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert words[:2] == ["the report, amazon", "the report, yelp"]
-    assert words[2:4] == ["ours, ego, first 3,000 items, K = 100", "ours, final, all items, K = 20"]
+    figure = overlap.overlap_gains(*gains())
+    assert drawn.titles(figure) == ["contrastive", "generative"]
+    contrastive, generative = (drawn.panel(figure, name) for name in drawn.titles(figure))
+    assert drawn.ticks(contrastive.yaxis) == ["gccf", "lightgcn"]
+    for name in OURS:
+        np.testing.assert_allclose(drawn.points(contrastive, name)[:, 0], [1.3, 1.4])
+        np.testing.assert_allclose(drawn.intervals(contrastive, name), [[1.25, 1.35], [1.35, 1.45]])
+    for dataset, ratio in (("amazon", 1.5), ("yelp", 1.6)):
+        marks = drawn.points(contrastive, f"the report, {dataset}")
+        np.testing.assert_allclose(marks[np.isfinite(marks[:, 0]), 0], [ratio])
+        assert not len(drawn.points(generative, f"the report, {dataset}"))
+    assert drawn.legend(figure)[:4] == ["the report, amazon", "the report, yelp", *OURS]
 
 
 def test_grey_bars_reach_as_far_as_two_base_runs_differ_at_most():
-    (figure, words) = plots.overlap_gains(*gains()), "two runs of base differ so far"
-    assert figure.legends[0].get_texts()[-1].get_text() == words
-    bars = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in figure.axes[1].patches if bar.get_width() > 0]
-    np.testing.assert_allclose(bars, [(1 / 1.08, 1.08)] * 2)
+    figure, words = overlap.overlap_gains(*gains()), "two runs of base differ so far"
+    assert drawn.legend(figure)[-1] == words
+    for axes in figure.axes:
+        np.testing.assert_allclose(drawn.bars(axes, OURS[1]), [(1 / 1.08, 1.08)] * 2)
+        assert np.isnan(drawn.bars(axes, OURS[0])).all()  # no two runs of base in this setting
     table, report = gains()
-    figure = plots.overlap_gains(table[table["alignment"] != semantics.AGAIN], report)
-    assert words not in [text.get_text() for text in figure.legends[0].get_texts()]
+    figure = overlap.overlap_gains(table[table["alignment"] != BASE_AGAIN], report)
+    assert words not in drawn.legend(figure)
 
 
 @pytest.mark.parametrize("factor", [0.1, 1, 5, 30])
 def test_ratio_axes_are_labelled_with_gains_that_keep_apart(factor):
-    for axes in plots.overlap_gains(*gains("amazon", factor)).axes:
+    for axes in overlap.overlap_gains(*gains("amazon", factor)).axes:
         labels = [label for label in axes.get_xticklabels() if axes.get_xlim()[0] <= label.get_position()[0]]
         for label in labels:
             gain = float(label.get_text().replace("\N{MINUS SIGN}", "-").rstrip("%"))
@@ -476,29 +542,32 @@ def test_ratio_axes_are_labelled_with_gains_that_keep_apart(factor):
 
 
 def test_changes_are_sorted_and_their_ends_ringed():
-    (axes,) = plots.overlap_changes(CHANGES).axes
-    curves = {line.get_label().split(":")[0]: line for line in axes.lines if ":" in line.get_label()}
-    assert list(curves) == ["contrastive", "generative"]
-    np.testing.assert_allclose(curves["generative"].get_ydata(), np.arange(50) / 50 - 0.1)
-    assert texts(axes)[1] == "generative: 88% rise, 10% fall, mean +0.3900"
-    rings = [line.get_ydata() for line in axes.lines if line.get_fillstyle() == "none"]
-    np.testing.assert_allclose(rings, [[0, 0, 0], [0.84, 0.86, 0.88]], atol=1e-9)
+    (axes,) = overlap.overlap_changes(CHANGES).axes
+    assert [label.split(":")[0] for label in drawn.legend(axes)] == ["contrastive", "generative"]
+    assert drawn.legend(axes)[1] == "generative: 88% rise, 10% fall, mean +0.3900"
+    share, change = drawn.points(axes, "generative")[1:].T  # the first stands at minus infinity
+    np.testing.assert_allclose(change, np.arange(50) / 50 - 0.1)
+    np.testing.assert_allclose(share, np.arange(1, 51) / 50)
+    rings = drawn.points(axes, "generative, largest rises")
+    np.testing.assert_allclose(rings, [[0.95, 0.84], [0.97, 0.86], [0.99, 0.88]])
+    np.testing.assert_allclose(drawn.points(axes, "contrastive, largest rises")[:, 1], [0, 0, 0])
 
 
 def test_distant_pairs_show_all_pairs_the_chosen_one_and_the_mean():
     positions, summary, far = distant()
-    figure = plots.distant_pairs(positions, summary, far)
-    for axes, measure in zip(figure.axes, ("cosine", "nearer"), strict=True):
-        assert [label.get_text() for label in axes.get_xticklabels()] == ["base", "contrastive", "generative"]
+    figure = overlap.distant_pairs(positions, summary, far)
+    for measure, label in (("cosine", "cosine of the two users"), ("nearer", "share of far users nearer")):
+        axes = drawn.panel(figure, label)
+        assert drawn.ticks(axes.xaxis) == ["base", "contrastive", "generative"]
         values = positions.loc[positions["space"] == "base", measure]
-        dots = [line.get_ydata() for line in axes.lines if line.get_marker() == "."]
-        np.testing.assert_allclose(dots, [values] * 3)
-        stars = [line.get_ydata() for line in axes.lines if line.get_marker() == "*"]
-        np.testing.assert_allclose(stars, [[values.iloc[0]]] * 3)
-        means = [line.get_ydata() for line in axes.lines if line.get_marker() == "D"]
-        np.testing.assert_allclose(np.array(means, dtype=float), [[values.mean()]] * 3)
-        levels = [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == ":"]
-        assert levels == ([0.1, 0.2, 0.3] if measure == "cosine" else [0.5] * 3)
-    ends = [lines.get_segments()[0][:, 1] for lines in figure.axes[1].collections]
-    rows = summary[summary["measure"] == "nearer"].set_index("space").loc["base"]
-    np.testing.assert_allclose(ends[0], [rows["ci_low"], rows["ci_high"]])
+        dots, stars = drawn.points(axes, "pairs"), drawn.points(axes, "the pair shown")
+        for place in range(3):
+            own = dots[np.abs(dots[:, 0] - place) < 0.5, 1]
+            np.testing.assert_allclose(np.sort(own), np.sort(values))
+        np.testing.assert_allclose(stars[:, 1], [values.iloc[0]] * 3)
+        assert all((dots == star).all(axis=1).any() for star in stars)
+        np.testing.assert_allclose(drawn.points(axes, "mean and 95% CI"), [[x, values.mean()] for x in range(3)])
+        rows = summary[summary["measure"] == measure].set_index("space").loc[list(ALIGNMENTS), ["ci_low", "ci_high"]]
+        np.testing.assert_allclose(drawn.intervals(axes, "mean and 95% CI"), rows.astype(float))
+        levels = drawn.points(axes, "all far pairs")[::2, 1]
+        assert levels.tolist() == ([0.1, 0.2, 0.3] if measure == "cosine" else [0.5] * 3)

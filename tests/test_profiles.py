@@ -1,4 +1,4 @@
-"""Recordings, published profiles, the settings files, and the local writer without and with its real weights."""
+"""Recordings, profiles that come with data, settings files, and the local writer without and with its real weights."""
 
 import difflib
 import json
@@ -6,14 +6,19 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from test_profiles_prompts import interactions
+from fake_llm import SMOLLM2, Echo
+from film_data import interactions
 
-from lib import datasets, profiles
-from lib.files import ROOT, UserError, sha256
-from lib.profiles import answers, models, prompts, recorded
-from lib.profiles.answers import Answer
+from lib.core.errors import UserError
+from lib.core.files import ROOT, sha256
+from lib.data import datasets
+from lib.data.dataset_settings import DatasetSettings
+from lib.language import profile_answers, profiles, prompts
+from lib.language.llm import asking, language_models, recorded
+from lib.language.llm.local import LocalWriter
+from lib.language.llm.request_and_answer import Answer
+from lib.language.profile_answers import ProfileParser
 
-SMOLLM2 = models.load("smollm2")
 RECORDED = profiles.folder("movielens-100k", "smollm2")
 MOVIELENS = ROOT / "data" / "movielens-100k"
 needs_data = pytest.mark.skipif(not MOVIELENS.is_dir(), reason="no data: python -m lib fetch movielens-100k")
@@ -22,60 +27,42 @@ needs_weights = pytest.mark.skipif(
 )
 
 
-class Echo:
-    """Answers with the fallback text; refuses after `limit` answers."""
-
-    settings = SMOLLM2
-
-    def __init__(self, limit=10**9):
-        self.asked, self.limit = [], limit
-
-    def write(self, asked):
-        for prompt in asked:
-            if len(self.asked) == self.limit:
-                raise KeyboardInterrupt
-            self.asked.append(prompt)
-            yield answers.answer(prompt, f"Echo of {prompt.fallback}", "ok")
-
-
 @pytest.fixture
 def dataset():
-    return datasets.DatasetSettings(name="movielens-toy", title="Toy", language_model="smollm2")
+    return DatasetSettings(name="toy-films", title="Toy", language_model="smollm2", wording="films")
 
 
 def test_recording_and_replaying(dataset, tmp_path):
     data, writer = interactions(), Echo()
-    about = profiles.write(data, SMOLLM2, tmp_path, writer=writer)
+    about = profiles.write(data, dataset, SMOLLM2, tmp_path, writer=writer)
     frame = profiles.load(data, dataset, tmp_path)
     assert frame.columns.tolist() == ["side", "index", "text", "writer", "model", "prompt_hash", "status"]
     assert frame.side.tolist() == ["user"] * data.n_users + ["item"] * data.n_items
     assert frame["index"].tolist() == [*range(data.n_users), *range(data.n_items)]
-    assert frame.text.tolist() == [f"Echo of {p.fallback}" for p in prompts.questions(data)]
+    assert frame.text.tolist() == [f"Echo of {p.fallback}" for p in prompts.requests(data, "films")]
     assert {*frame.writer} == {"recorded"} and {*frame.model} == {"smollm2"}
     assert about["answers"]["user"] == {"ok": data.n_users}
     assert about["prompts"]["version"] == prompts.VERSION and about["settings"]["name"] == "smollm2"
-    direct = profiles.load(data, dataset, tmp_path / "nowhere", writer=Echo())
-    assert direct.text.tolist() == frame.text.tolist() and {*direct.writer} == {"local"}
 
 
-def test_an_interrupted_recording_goes_on(tmp_path):
+def test_an_interrupted_recording_goes_on(dataset, tmp_path):
     data = interactions()
     with pytest.raises(KeyboardInterrupt):
-        profiles.write(data, SMOLLM2, tmp_path, writer=Echo(limit=5))
+        profiles.write(data, dataset, SMOLLM2, tmp_path, writer=Echo(limit=5))
     rest = Echo()
-    todo = profiles.pending(data, SMOLLM2, tmp_path)
-    profiles.write(data, SMOLLM2, tmp_path, writer=rest)
+    todo = profiles.pending(data, dataset, SMOLLM2, tmp_path)
+    profiles.write(data, dataset, SMOLLM2, tmp_path, writer=rest)
     assert rest.asked == todo and len(todo) == data.n_users + data.n_items - 5
 
 
 def test_changed_data_asks_only_for_changed_prompts(dataset, tmp_path):
     data = interactions()
-    profiles.write(data, SMOLLM2, tmp_path, writer=Echo())
+    profiles.write(data, dataset, SMOLLM2, tmp_path, writer=Echo())
     data.items.loc[2, "year"] = 1950
-    with pytest.raises(UserError, match="1 of 13 profiles of movielens-toy.*python -m lib profiles movielens-toy"):
+    with pytest.raises(UserError, match="1 of 13 profiles of toy-films.*python -m lib profiles toy-films"):
         profiles.load(data, dataset, tmp_path)
     again = Echo()
-    profiles.write(data, SMOLLM2, tmp_path, writer=again)
+    profiles.write(data, dataset, SMOLLM2, tmp_path, writer=again)
     assert [(p.side, p.index) for p in again.asked] == [("item", 2)]
     assert len(profiles.load(data, dataset, tmp_path)) == 13
 
@@ -92,12 +79,12 @@ def test_a_half_written_line_does_not_count(tmp_path):
         file.write('{"index": 4, "text": "dé'.encode()[:-1])
     assert recorded.read(tmp_path) == {"abc": answer}
     with recorded.appending(tmp_path) as append:
-        append(replace(answer, index=1, prompt_hash="def"))
+        append(replace(answer, index=1, key="def"))
     assert [*recorded.read(tmp_path)] == ["abc", "def"]
     assert len((tmp_path / "items.jsonl").read_text().splitlines()) == 2
 
 
-def test_published_profiles(dataset):
+def test_profiles_that_come_with_the_data(dataset):
     data = interactions()
     data.users["profile"] = [f"u{i}" for i in range(data.n_users)]
     own = dataset.model_copy(update={"language_model": None})
@@ -106,15 +93,15 @@ def test_published_profiles(dataset):
     data.items["profile"] = [f"i{i}" for i in range(data.n_items)]
     frame = profiles.load(data, own)
     assert frame.text.tolist() == [*data.users["profile"], *data.items["profile"]]
-    assert {*frame.writer} == {"published"} and {*frame.status} == {"ok"}
+    assert {*frame.writer} == {"dataset"} and {*frame.status} == {"ok"}
     data.items.loc[1, "profile"] = " "
-    with pytest.raises(UserError, match="1 items of movielens-toy have an empty profile"):
+    with pytest.raises(UserError, match="1 items of toy-films have an empty profile"):
         profiles.load(data, own)
 
 
 @pytest.mark.parametrize("name", ["smollm2", "gpt-4o-mini"])
 def test_settings_files(name):
-    assert models.load(name).name == name
+    assert language_models.load(name).name == name
 
 
 @pytest.mark.parametrize(
@@ -129,12 +116,12 @@ def test_wrong_settings(tmp_path, content, message):
     (tmp_path / "language_models").mkdir()
     (tmp_path / "language_models" / "x.yaml").write_text(content)
     with pytest.raises(UserError, match=message):
-        models.load("x", tmp_path)
+        language_models.load("x", tmp_path)
 
 
 def test_an_unknown_language_model_names_the_nearest():
     with pytest.raises(UserError, match="did you mean 'smollm2'"):
-        models.load("smolm2")
+        language_models.load("smolm2")
 
 
 @pytest.mark.parametrize(
@@ -149,29 +136,25 @@ def test_an_unknown_language_model_names_the_nearest():
     ],
 )
 def test_where_a_local_answer_ends(continuation, text, cut):
-    from lib.profiles.local import finished
-
-    answer, was_cut = finished("It is a story of", continuation)
+    answer, was_cut = ProfileParser().completed("It is a story of", continuation)
     assert (json.loads(answer)["profile"], was_cut) == (text, cut)
 
 
 def test_a_local_writer_tries_unusable_texts_once_more():
-    from lib.profiles.local import LocalWriter
-
     class Scripted(LocalWriter):
         """Writes well at once, after the second try, or never, by index."""
 
         def __init__(self):
             self.settings, self.calls = SMOLLM2, []
 
-        def continuations(self, asked, again=False):
+        def continuations(self, asked, parser, again=False):
             self.calls.append((again, [prompt.index for prompt in asked]))
             well = [p.index < 2 or (p.index < 4 and again) for p in asked]
             return [' one long and quiet summer by the sea."}' if good else " la la" for good in well]
 
-    asked = prompts.item_prompts(interactions())
+    asked = prompts.item_requests(interactions(), "films")
     writer = Scripted()
-    found = {answer.index: answer for answer in writer.write(asked)}
+    found = {answer.index: answer for answer in writer.write(asked, ProfileParser())}
     assert [found[index].status for index in range(6)] == ["ok"] * 2 + ["repaired"] * 2 + ["fallback"] * 2
     assert found[2].text == f"{asked[2].opening} one long and quiet summer by the sea."
     assert found[5].text == asked[5].fallback
@@ -188,8 +171,8 @@ def test_the_recording_of_movielens_is_complete_and_clean():
     assert len(frame) == 943 + 1682
     assert (frame.status != "fallback").mean() > 0.99
     for text in frame.text[frame.status != "fallback"]:
-        assert answers.check(text) == text
-    titles = prompts.Facts(data).names
+        assert profile_answers.check(text) == text
+    titles = prompts.Facts(data, "films").names
     films = frame[frame.side == "item"].text
     assert all(title in text for title, text in zip(titles, films, strict=True))
     assert frame.text.nunique() > 0.99 * len(frame)
@@ -197,7 +180,7 @@ def test_the_recording_of_movielens_is_complete_and_clean():
 
 def test_the_recording_says_how_it_was_made():
     about = recorded.description(RECORDED)
-    assert models.LocalModel.model_validate(about["settings"]) == SMOLLM2
+    assert language_models.LocalModel.model_validate(about["settings"]) == SMOLLM2
     assert about["prompts"]["version"] == prompts.VERSION
     found = pd.Series([a.status for a in recorded.read(RECORDED).values()]).value_counts().to_dict()
     told = pd.DataFrame(about["answers"]).sum(axis=1).astype(int).to_dict()
@@ -216,10 +199,10 @@ def test_the_recording_was_made_by_these_weights():
 @needs_weights
 def test_the_model_writes_today_what_is_recorded():
     data = datasets.load("movielens-100k")
-    asked = [*prompts.item_prompts(data)[::700], *prompts.user_prompts(data)[::500]]
+    asked = [*prompts.item_requests(data, "films")[::700], *prompts.user_requests(data, "films")[::500]]
     known = recorded.read(RECORDED)
     alike = []
-    for answer in profiles.open_writer(SMOLLM2).write(asked):
-        before = known[answer.prompt_hash].text
+    for answer in asking.open_writer(SMOLLM2).write(asked, ProfileParser()):
+        before = known[answer.key].text
         alike.append(difflib.SequenceMatcher(None, before, answer.text, autojunk=False).ratio())
     assert len(alike) == len(asked) and sorted(alike)[1] >= 0.9, alike  # rounding may turn one of them

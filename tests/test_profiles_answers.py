@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lib.profiles.answers import check, parse, whole_sentences
+from lib.language.profile_answers import ProfileParser, check, whole_sentences
 
 GOOD = "A quiet drama about two sisters who run a lighthouse. Fans of slow stories will enjoy it."
 
@@ -22,7 +22,7 @@ GOOD = "A quiet drama about two sisters who run a lighthouse. Fans of slow stori
     ],
 )
 def test_good_answers(reply):
-    assert parse(reply) == GOOD
+    assert ProfileParser().parse(reply) == GOOD
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_good_answers(reply):
 )
 def test_unusable_answers_say_why(reply, reason):
     with pytest.raises(ValueError, match=reason):
-        parse(reply)
+        ProfileParser().parse(reply)
 
 
 def test_titles_in_the_first_person_pass():

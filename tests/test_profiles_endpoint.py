@@ -1,26 +1,24 @@
-"""lib/profiles/endpoint.py against a server on the loopback that answers, refuses, stalls and talks nonsense."""
+"""lib/language/llm/endpoint.py against a server on the loopback that answers, refuses, stalls and talks nonsense."""
 
 import json
 import logging
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from email.utils import formatdate
 
+import chat_server
 import pytest
-from test_profiles_prompts import interactions
+from chat_server import reply
+from film_data import interactions
 
-from lib import profiles
-from lib.files import UserError
-from lib.profiles import endpoint, models, prompts, recorded
+from lib.core.errors import UserError
+from lib.data.dataset_settings import DatasetSettings
+from lib.language import profiles, prompts
+from lib.language.llm import endpoint, estimate, language_models, recorded
+from lib.language.profile_answers import ProfileParser
 
 KEY = "sk-test-a-key-that-must-stay-secret"
 GOOD = "A quiet film about two sisters who run a lighthouse. Fans of slow stories will enjoy it."
-
-
-def reply(text):
-    """A chat completion that says `text`."""
-    message = {"role": "assistant", "content": text}
-    return 200, {}, json.dumps({"choices": [{"index": 0, "message": message}]})
 
 
 FINE = reply(json.dumps({"profile": GOOD}))
@@ -29,57 +27,24 @@ GARBAGE = reply("Sure! Which film do you mean?")
 
 @pytest.fixture
 def server():
-    """`script(function of the request's number and body)` says what comes back; `requests` are the bodies seen."""
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        requests, headers, answer = [], [], staticmethod(lambda number, body: FINE)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            with lock:
-                self.server.requests.append(body)
-                self.server.headers.append({name.lower(): value for name, value in self.headers.items()})
-                number = len(self.server.requests)
-            status, headers, content = self.server.answer(number, body)
-            self.send_response(status)
-            for name, value in {"Content-Type": "application/json", **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content.encode())
-
-        def log_message(self, *_):
-            pass
-
-    lock = threading.Lock()
-    running = Server(("127.0.0.1", 0), Handler)
-    running.requests, running.headers = [], []
-    thread = threading.Thread(target=running.serve_forever, args=(0.01,))
-    thread.start()
-    yield running
-    running.shutdown()
-    running.server_close()
-    thread.join()
+    with chat_server.running(lambda number, body: FINE) as server:
+        yield server
 
 
 @pytest.fixture
 def settings(server, monkeypatch):
     monkeypatch.setenv("TEST_KEY", KEY)
-    return models.EndpointModel(
-        name="toy",
-        writer="endpoint",
-        base_url=f"http://127.0.0.1:{server.server_port}/v1",
-        model="toy-1",
-        key_variable="TEST_KEY",
-        concurrency=2,
-        attempts=4,
-    )
+    return server.settings()
+
+
+@pytest.fixture
+def dataset():
+    return DatasetSettings(name="toy-films", title="Toy", wording="films")
 
 
 @pytest.fixture
 def asked():
-    return prompts.questions(interactions())[:6]
+    return prompts.requests(interactions(), "films")[:6]
 
 
 @pytest.fixture
@@ -93,14 +58,15 @@ def ask(settings, asked, waits):
 
     def run(these=None, **change):
         chosen = settings.model_copy(update=change)
-        return list(endpoint.EndpointWriter(chosen, sleep=waits.append).write(asked if these is None else these))
+        writer = endpoint.EndpointWriter(chosen, sleep=waits.append)
+        return list(writer.write(asked if these is None else these, ProfileParser()))
 
     return run
 
 
 def test_every_prompt_gets_its_answer(ask, asked, server):
     answers = ask()
-    assert {a.prompt_hash for a in answers} == {p.prompt_hash for p in asked}
+    assert {a.key for a in answers} == {p.key for p in asked}
     assert {(a.text, a.status) for a in answers} == {(GOOD, "ok")}
     sent = {(body["messages"][0]["content"], body["messages"][1]["content"]) for body in server.requests}
     assert sent == {(p.system, p.user) for p in asked}
@@ -137,7 +103,7 @@ def test_a_refused_key_stops_at_once(ask, server, waits):
     assert KEY[:9] not in str(caught.value)
 
 
-def test_no_key_at_all(settings, monkeypatch):
+def test_no_key_at_all(settings, server, monkeypatch):
     for unusable in ("", "  ", "sk-\u2026", "sk-a\nb"):
         monkeypatch.setenv("TEST_KEY", unusable)
         with pytest.raises(UserError, match="environment variable TEST_KEY"):
@@ -145,7 +111,7 @@ def test_no_key_at_all(settings, monkeypatch):
     monkeypatch.delenv("TEST_KEY")
     with pytest.raises(UserError, match="environment variable TEST_KEY"):
         endpoint.EndpointWriter(settings)
-    endpoint.EndpointWriter(settings.model_copy(update={"key_variable": None}))
+    endpoint.EndpointWriter(server.settings(key_variable=None))  # of a server that needs none
 
 
 def test_429_waits_as_long_as_the_server_asks(ask, asked, server, waits):
@@ -155,8 +121,6 @@ def test_429_waits_as_long_as_the_server_asks(ask, asked, server, waits):
 
 
 def test_retry_after_may_be_a_date(ask, asked, server, waits):
-    from email.utils import formatdate
-
     server.answer = lambda n, body: (
         (429, {"Retry-After": formatdate(time.time() + 20, usegmt=True)}, "{}") if n == 1 else FINE
     )
@@ -195,16 +159,14 @@ def test_500_forever_is_one_sentence_and_keeps_what_came(settings, asked, server
     server.answer = lambda number, body: FINE if body["messages"][1]["content"] in good else (500, {}, "oops")
     came = []
     with pytest.raises(UserError, match="keeps answering 500, tried 4 times.*are kept"):
-        came.extend(endpoint.EndpointWriter(settings, sleep=waits.append).write(asked))
-    assert {a.prompt_hash for a in came} == {p.prompt_hash for p in asked[:3]}
+        came.extend(endpoint.EndpointWriter(settings, sleep=waits.append).write(asked, ProfileParser()))
+    assert {a.key for a in came} == {p.key for p in asked[:3]}
 
 
 def test_garbage_twice_is_a_fallback(ask, asked, server):
     server.answer = lambda number, body: GARBAGE
     answers = ask()
-    assert {(a.prompt_hash, a.text, a.status) for a in answers} == {
-        (p.prompt_hash, p.fallback, "fallback") for p in asked
-    }
+    assert {(a.key, a.text, a.status) for a in answers} == {(p.key, p.fallback, "fallback") for p in asked}
     assert len(server.requests) == 2 * len(asked)
 
 
@@ -247,48 +209,52 @@ def test_another_refusal_repeats_the_reason_without_the_key(ask, asked, server, 
     assert KEY not in str(caught.value) and waits == []
 
 
-def test_a_crash_loses_nothing_and_only_the_rest_is_asked_again(settings, server, tmp_path, waits):
+def test_a_crash_loses_nothing_and_only_the_rest_is_asked_again(dataset, settings, server, tmp_path, waits):
     data = interactions()
-    total = len({p.prompt_hash for p in prompts.questions(data)})
+    total = len({p.key for p in prompts.requests(data, "films")})
     server.answer = lambda number, body: FINE if number <= 4 else (500, {}, "oops")
     with pytest.raises(UserError, match="are kept"):
-        profiles.write(data, settings, tmp_path, writer=endpoint.EndpointWriter(settings, sleep=waits.append))
+        profiles.write(data, dataset, settings, tmp_path, writer=endpoint.EndpointWriter(settings, sleep=waits.append))
     (unfinished,) = (tmp_path / "recorded" / data.name / "toy").iterdir()
     assert len(recorded.read(unfinished)) == 4
     with open(unfinished / "items.jsonl", "a") as file:  # the power went off in the middle of a line
         file.write('{"index": 1, "prompt_ha')
     server.requests.clear()
     server.answer = lambda number, body: FINE
-    about = profiles.write(data, settings, tmp_path)
+    about = profiles.write(data, dataset, settings, tmp_path)
     assert len(server.requests) == total - 4
     assert sum(sum(counts.values()) for counts in about["answers"].values()) == total
     assert not unfinished.exists()
     server.requests.clear()
-    assert profiles.write(data, settings, tmp_path) == about and server.requests == []
+    assert profiles.write(data, dataset, settings, tmp_path) == about and server.requests == []
 
 
-def test_live_asks_for_all_again_and_keeps_the_old_recording_until_it_is_done(settings, server, tmp_path, waits):
+def test_live_asks_for_all_again_and_keeps_the_old_recording_until_it_is_done(
+    dataset, settings, server, tmp_path, waits
+):
     data = interactions()
-    profiles.write(data, settings, tmp_path)
+    profiles.write(data, dataset, settings, tmp_path)
     total = len(server.requests)
     other = GOOD.replace("sisters", "brothers")
     broken = lambda n, body: reply(json.dumps({"profile": other})) if n <= total + 3 else (500, {}, "")  # noqa: E731
     server.answer = broken
     with pytest.raises(UserError):
-        profiles.write(data, settings, tmp_path, live=True, writer=endpoint.EndpointWriter(settings, waits.append))
+        profiles.write(
+            data, dataset, settings, tmp_path, live=True, writer=endpoint.EndpointWriter(settings, waits.append)
+        )
     where = profiles.folder(data.name, "toy", tmp_path)
     assert {a.text for a in recorded.read(where).values()} == {GOOD}
     server.requests.clear()
     server.answer = lambda n, body: reply(json.dumps({"profile": other}))
-    profiles.write(data, settings, tmp_path, live=True)
+    profiles.write(data, dataset, settings, tmp_path, live=True)
     assert len(server.requests) == total - 3
     assert {a.text for a in recorded.read(where).values()} == {other}
 
 
-def test_the_key_is_in_no_file_and_no_log(settings, server, tmp_path, caplog, capfd, waits):
+def test_the_key_is_in_no_file_and_no_log(dataset, settings, server, tmp_path, caplog, capfd, waits):
     caplog.set_level(logging.DEBUG)
     server.answer = lambda number, body: (429, {"Retry-After": "1"}, "{}") if number % 5 == 0 else FINE
-    profiles.write(interactions(), settings, tmp_path, writer=endpoint.EndpointWriter(settings, waits.append))
+    profiles.write(interactions(), dataset, settings, tmp_path, writer=endpoint.EndpointWriter(settings, waits.append))
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {path.name for path in files} == {"items.jsonl", "users.jsonl", "writer.json"}
     printed = capfd.readouterr()
@@ -297,8 +263,10 @@ def test_the_key_is_in_no_file_and_no_log(settings, server, tmp_path, caplog, ca
 
 
 def test_estimate(settings, asked):
-    bare = profiles.estimate(asked, settings)
+    bare = estimate.estimate(asked, settings)
     assert bare.cost is None and "unknown cost" in str(bare)
-    priced = profiles.estimate(asked, settings.model_copy(update={"prices": models.Prices(input=1000, output=0)}))
+    priced = estimate.estimate(
+        asked, settings.model_copy(update={"prices": language_models.Prices(input=1000, output=0)})
+    )
     assert priced.cost == pytest.approx(priced.input_tokens / 1000)
     assert sum(len(p.text) for p in asked) / 4 <= priced.input_tokens <= sum(len(p.text) for p in asked) / 3

@@ -6,43 +6,22 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from film_data import GENRES, interactions, matrices
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.sparse import csr_matrix
 
-from lib.datasets import Interactions
-from lib.profiles import prompts
-
-GENRES = ["Drama", "Comedy|Drama", "War", "Comedy", "", "Western|War"]
-
-
-def interactions(seed=0, n_users=7, name="movielens-toy", **change):
-    """Random ratings of six films; every pair has one split."""
-    random = np.random.default_rng(seed)
-    pairs = np.argwhere(random.random((n_users, len(GENRES))) < 0.8)
-    events = pd.DataFrame(pairs, columns=["user", "item"])
-    events["rating"] = random.integers(1, 6, len(events)).astype("float32")
-    events["timestamp"] = random.integers(0, 50, len(events))
-    events["split"] = random.choice(["train", "validation", "test"], len(events), p=[0.6, 0.2, 0.2])
-    items = pd.DataFrame({"title": [*"ABCD", "Net, The", "Postino, Il (Postman, The)"], "genres": GENRES})
-    items["year"] = pd.array([1990, None, 1992, 1993, 1994, 1995], dtype="Int64")
-    users = pd.DataFrame(
-        {"age": range(20, 20 + n_users), "occupation": ["writer", "other"] * (n_users // 2) + ["none"]}
-    )
-    fields = {"name": name, "users": users, "items": items, "events": events} | change
-    return Interactions(**matrices(events, n_users), **fields)
-
-
-def matrices(events, n_users):
-    def matrix(split):
-        own = events[events.split == split]
-        return csr_matrix((np.ones(len(own), np.float32), (own.user, own.item)), shape=(n_users, len(GENRES)))
-
-    return {split: matrix(split) for split in ("train", "validation", "test")}
+from lib.core.errors import UserError
+from lib.data import datasets
+from lib.data.dataset_settings import DatasetSettings
+from lib.language import prompts, wording
 
 
 def all_texts(data):
-    return [(p.text, p.opening, p.fallback, p.prompt_hash) for p in prompts.questions(data)]
+    return [(p.text, p.opening, p.fallback, p.key) for p in prompts.requests(data, "films")]
+
+
+def of_items(data, wording="films"):
+    return prompts.item_requests(data, wording)
 
 
 @given(st.integers(0, 10**6))
@@ -73,7 +52,7 @@ def test_a_train_rating_does_change_a_prompt():
 def test_tastes_are_what_a_plain_loop_finds(seed):
     data = interactions(seed)
     train = data.events[data.events.split == "train"]
-    found = prompts.Facts(data).tastes
+    found = prompts.Facts(data, "films").tastes
     liked = [
         (row.user, genre)
         for row in train.itertuples()
@@ -93,7 +72,7 @@ def test_tastes_are_what_a_plain_loop_finds(seed):
 def test_history_is_best_rated_then_latest_first(seed):
     data = interactions(seed)
     rows = [row for row in data.events.itertuples() if row.split == "train"]
-    facts = prompts.Facts(data)
+    facts = prompts.Facts(data, "films")
     for user in range(data.n_users):
         own = sorted((-row.rating, -row.timestamp, row.item) for row in rows if row.user == user)
         assert facts.history[user] == [item for *_, item in own][: prompts.HISTORY]
@@ -103,45 +82,44 @@ def test_history_is_best_rated_then_latest_first(seed):
 
 
 def test_what_a_film_prompt_says():
-    first, *_, last = prompts.item_prompts(interactions())
+    first, *_, last = of_items(interactions())
     assert "Film: A\nYear: 1990\nGenres: drama\nIts viewers also like: " in first.user
     assert last.opening.startswith("Il Postino (Postman, The) is a western and war film for viewers who also like")
     assert last.opening.startswith(last.fallback) and last.fallback.endswith(".")
-    assert prompts.item_prompts(interactions())[1].user.startswith("Film: B\nGenres")  # no year
+    assert of_items(interactions())[1].user.startswith("Film: B\nGenres")  # no year
 
 
 def test_what_a_viewer_prompt_says():
-    first, second, *_ = prompts.user_prompts(interactions())
+    first, second, *_ = prompts.user_requests(interactions(), "films")
     assert first.user.startswith("Viewer: 20 years, writer\nFavourite genres: ")
     assert second.user.startswith("Viewer: 21 years\n")  # occupation "other" says nothing
     assert "Best rated films: " in first.user
 
 
 def test_prompts_differ_exactly_when_their_facts_do():
-    data = interactions(name="toy", items=None, users=None, events=None)
-    assert len({p.prompt_hash for p in prompts.item_prompts(data)}) == data.n_items
+    data = interactions(items=None, users=None, events=None)
+    assert len({p.key for p in of_items(data)}) == data.n_items
     twin = interactions()
     twin.items.loc[1] = twin.items.loc[0]
     events = twin.events[twin.events.item != 1]
     copied = events[events.item == 0].assign(item=1)
     events = pd.concat([events, copied], ignore_index=True)
     twin = replace(twin, events=events, **matrices(events, twin.n_users))
-    a, b, c, *_ = prompts.item_prompts(twin)
-    assert a.prompt_hash == b.prompt_hash != c.prompt_hash
+    a, b, c, *_ = of_items(twin)
+    assert a.key == b.key != c.key
 
 
 @pytest.mark.parametrize("field", ["side", "system", "user", "opening"])
-def test_the_hash_covers_the_whole_prompt(field):
-    prompt = prompts.item_prompts(interactions())[0]
-    assert replace(prompt, **{field: "changed"}).prompt_hash != prompt.prompt_hash
-    assert replace(prompt, index=99).prompt_hash == prompt.prompt_hash
+def test_the_key_covers_the_whole_question(field):
+    prompt = of_items(interactions())[0]
+    assert replace(prompt, **{field: "changed"}).key != prompt.key
+    assert replace(prompt, index=99).key == prompt.key
 
 
-def test_the_hash_covers_the_version(monkeypatch):
-    prompt = prompts.item_prompts(interactions())[0]
-    before = prompt.prompt_hash
+def test_the_key_covers_the_version(monkeypatch):
+    before = of_items(interactions())[0].key
     monkeypatch.setattr(prompts, "VERSION", prompts.VERSION + 1)
-    assert prompt.prompt_hash != before
+    assert of_items(interactions())[0].key != before
 
 
 @pytest.mark.parametrize("drop", [["rating"], ["timestamp"], ["rating", "timestamp"]])
@@ -149,24 +127,45 @@ def test_events_without_ratings_or_dates(drop):
     data = interactions()
     data = replace(data, events=data.events.drop(columns=drop))
     order = {"rating": "Latest", "timestamp": "Best rated"}[drop[0]] if len(drop) == 1 else "Chosen"
-    assert all(f"{order} films: " in prompt.user for prompt in prompts.user_prompts(data))
+    assert all(f"{order} films: " in prompt.user for prompt in prompts.user_requests(data, "films"))
 
 
 def test_a_dataset_that_says_nothing_about_its_items():
-    data = interactions(name="books", items=None, users=None, events=None)
-    item, user = prompts.item_prompts(data)[0], prompts.user_prompts(data)[0]
+    data = interactions(items=None, users=None, events=None)
+    item, user = of_items(data, "items")[0], prompts.user_requests(data, "items")[0]
     assert item.user.startswith("Item: item 0\nIts users also like: item ")
     assert user.user.startswith("Chosen items: item ")
-    for prompt in prompts.questions(data):
+    for prompt in prompts.requests(data, "items"):
         assert "film" not in prompt.text + prompt.opening and "nan" not in prompt.text.lower()
 
 
 def test_titles_without_genres():
-    data = interactions(name="books")
+    data = interactions()
     data = replace(data, items=data.items[["title"]])
-    item = prompts.item_prompts(data)[0]
+    item = of_items(data, "items")[0]
     assert item.user.splitlines()[1].startswith("Its users also like: ")
     assert "A" not in item.user.splitlines()[1].split(": ")[1].split(", ")
+
+
+def test_the_settings_of_a_dataset_name_its_wording_and_its_name_does_not():
+    assert datasets.settings("movielens-100k").wording == "films"
+    assert {datasets.settings(name).wording for name in datasets.names()} <= {*wording.WORDINGS}
+    assert DatasetSettings(name="toy", title="Toy").wording == "items"
+    assert of_items(interactions(name="movielens-100k"), "items")[0].user.startswith("Item: A")
+
+
+def test_another_wording_is_one_entry(monkeypatch):
+    books = replace(wording.WORDINGS["items"], item="book", user="reader", ask_item="What is this book like?")
+    monkeypatch.setitem(wording.WORDINGS, "books", books)
+    request = of_items(interactions(), "books")[0]
+    assert request.system.startswith("You write profiles for a book recommender.")
+    assert request.user.startswith("Book: A\n") and request.user.endswith("\nWhat is this book like?")
+    assert " book for readers who also like " in request.opening
+
+
+def test_an_unknown_wording_names_the_nearest():
+    with pytest.raises(UserError, match="unknown wording 'film': did you mean 'films'"):
+        prompts.requests(interactions(), "film")
 
 
 @pytest.mark.parametrize(

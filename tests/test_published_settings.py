@@ -1,8 +1,10 @@
-"""Every cell of the published hyper-parameter table (spec rlmrec 6) against the yaml files."""
+"""Every cell of the published hyper-parameter table (docs/methods/rlmrec.md 6) against the yaml files."""
 
 import pytest
 
-from lib import alignment, backbones, params
+from lib.core.names import ALIGNMENTS
+from lib.models import backbones
+from lib.training import run_settings
 
 # amazon / yelp / steam; one value stands for all three
 TABLE = """
@@ -67,20 +69,20 @@ def cells():
 
 @pytest.mark.parametrize(("dataset", "backbone", "kind", "expected"), list(cells()), ids=lambda value: str(value)[:12])
 def test_published_cell(dataset, backbone, kind, expected):
-    settings = params.resolve(dataset, backbone, kind, scale="paper")
+    settings = run_settings.resolve(dataset, backbone, kind, scale="paper")
     assert settings.backbone_settings | settings.alignment_settings == expected
 
 
 def test_table_is_complete():
     assert {cell[:3] for cell in cells()} == {
-        (dataset, backbone, kind) for dataset in DATASETS for backbone in backbones.names() for kind in alignment.NAMES
+        (dataset, backbone, kind) for dataset in DATASETS for backbone in backbones.names() for kind in ALIGNMENTS
     }
 
 
 @pytest.mark.parametrize("backbone", backbones.names())
-@pytest.mark.parametrize("kind", alignment.NAMES)
+@pytest.mark.parametrize("kind", ALIGNMENTS)
 def test_movielens_has_the_amazon_settings_but_for_autocf(backbone, kind):
-    here, there = (params.resolve(dataset, backbone, kind) for dataset in ("movielens-100k", "amazon"))
+    here, there = (run_settings.resolve(dataset, backbone, kind) for dataset in ("movielens-100k", "amazon"))
     own = {"ssl_weight": 0.1} if backbone == "autocf" else {}  # chosen on validation, as its yaml says
     assert here.backbone_settings == there.backbone_settings | own
     assert here.alignment_settings == there.alignment_settings

@@ -7,8 +7,8 @@ import toys
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib import ranking
-from lib.files import UserError
+from lib.core.errors import UserError
+from lib.evaluation import ranking
 
 
 def brute_force(scores, seen, relevant, k):
@@ -56,7 +56,7 @@ def test_equals_ir_measures():
 
 
 def test_the_papers_worked_example():
-    """Three relevant items with hits at ranks 1 and 4 (spec rlmrec 13.5)."""
+    """Three relevant items with hits at ranks 1 and 4 (docs/methods/rlmrec.md 2)."""
     metrics = ranking.recall_and_ndcg(np.array([[True, False, False, True, False]]), np.array([3]), (5,))
     assert metrics["recall@5"][0] == pytest.approx(2 / 3)
     assert metrics["ndcg@5"][0] == pytest.approx((1 + 1 / np.log2(5)) / (1 + 1 / np.log2(3) + 1 / 2))
@@ -69,7 +69,7 @@ def test_train_items_vanish_and_validation_items_compete():
     final = torch.tensor([[1.0], [4.0], [3.0], [2.0], [1.0]])  # scores 4, 3, 2, 1: train, validation, test, other
     assert ranking.top_items(final[:1], final[1:], train, np.array([0]), 2).tolist() == [[1, 2]]
     first = ranking.evaluate(final, 1, train, test, (1,))
-    assert first["recall@1"].tolist() == [0]  # the validation item takes the first place (Q3)
+    assert first["recall@1"].tolist() == [0]  # the validation item takes the first place (docs/methods/rlmrec.md Q3)
     assert ranking.evaluate(final, 1, train + validation, test, (1,))["recall@1"].tolist() == [1]
 
 

@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
-from test_runs import ensure
+from run_places import ensure
 
-from lib import losses, recheck, runs, training
-from lib.files import UserError
+from lib.core.errors import UserError
+from lib.models import losses
+from lib.training.run_folder import Run
+from lib.workflow import cells, graph_cells, recheck
 
 EPOCHS = 4
 
@@ -31,7 +33,7 @@ def forbid(*_, **__):
 def edited(place, monkeypatch):
     """A finished run, after an edit of the code behind it."""
     run = ensure(place, "contrastive")
-    monkeypatch.setattr(runs, "code_behind", lambda settings: "edited")
+    monkeypatch.setattr(cells, "code_behind", lambda files: "edited")
     return run
 
 
@@ -41,7 +43,7 @@ def test_a_run_that_todays_code_repeats_is_kept(place, edited, monkeypatch):
     after = manifest(edited)
     assert after["rechecked"] == {"epochs": EPOCHS, "trained_as": before["key"]} and after["key"] != before["key"]
     assert {**after, "key": 0, "rechecked": 0} == {**before, "key": 0, "rechecked": 0}
-    monkeypatch.setattr(training, "fit", forbid)
+    monkeypatch.setattr(graph_cells, "train", forbid)
     assert ensure(place, "contrastive").metrics == edited.metrics
     assert rechecked(place, edited) == "up to date"
 
@@ -49,12 +51,13 @@ def test_a_run_that_todays_code_repeats_is_kept(place, edited, monkeypatch):
 def test_a_run_kept_twice_names_the_code_that_trained_it(place, edited, monkeypatch):
     first = manifest(edited)["key"]
     rechecked(place, edited)
-    monkeypatch.setattr(runs, "code_behind", lambda settings: "edited again")
+    monkeypatch.setattr(cells, "code_behind", lambda files: "edited again")
     assert rechecked(place, edited).startswith("kept") and manifest(edited)["rechecked"]["trained_as"] == first
 
 
 def test_numbers_that_differ_in_the_last_bit_are_trained_again(place, edited, monkeypatch):
-    monkeypatch.setattr(losses.F, "softplus", lambda x, softplus=losses.F.softplus: softplus(x).nextafter(x + 9))
+    softplus = losses.F.softplus
+    monkeypatch.setattr(losses.F, "softplus", lambda x: softplus(x).nextafter(x + 9))
     before = manifest(edited)
     assert rechecked(place, edited) == "to be trained again: bpr differs"
     assert manifest(edited) == before
@@ -75,12 +78,12 @@ def test_another_ranking_is_trained_again(place, edited):
     edited.per_user.assign(**{"recall@20": edited.per_user["recall@20"] + 1e-12}).to_parquet(
         edited.path / "per_user.parquet", index=False
     )
-    assert rechecked(place, runs.Run(edited.path, edited.settings)) == "to be trained again: its vectors rank otherwise"
+    assert rechecked(place, Run(edited.path, edited.settings)) == "to be trained again: its vectors rank otherwise"
 
 
 def test_other_inputs_are_trained_again_and_copies_follow_their_original(place, monkeypatch):
     run, copy = ensure(place), ensure(place, "base@contrastive")
-    monkeypatch.setattr(runs, "code_behind", lambda settings: "edited")
+    monkeypatch.setattr(cells, "code_behind", lambda files: "edited")
     assert "made again with it" in rechecked(place, copy)
     validation = place / "data/toy/validation.npz"
     sp.save_npz(validation, sp.load_npz(validation).multiply(np.arange(60)[:, None] > 9).tocsr())
@@ -104,8 +107,8 @@ def test_it_trains_with_as_many_threads_as_the_run_had(place, edited, monkeypatc
     assert record["machine"]["threads"] == here
     record["machine"]["threads"] = here + 1
     (edited.path / "manifest.json").write_text(json.dumps(record))
-    fit = training.fit
-    monkeypatch.setattr(training, "fit", lambda *a, **b: used.append(torch.get_num_threads()) or fit(*a, **b))
+    fit = recheck.fit
+    monkeypatch.setattr(recheck, "fit", lambda *a, **b: used.append(torch.get_num_threads()) or fit(*a, **b))
     assert rechecked(place, edited).startswith("kept") and manifest(edited)["machine"] == record["machine"]
     assert used == [here + 1] and torch.get_num_threads() == here
 

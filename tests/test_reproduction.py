@@ -5,9 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from test_tables import run
+from made_runs import run
 
-from lib import reproduction, tables
+from lib.analysis.published import published_table
+from lib.papers.rlmrec import reproduction
+from lib.papers.rlmrec.ranking_table import ranking_table
 
 # One value
 
@@ -35,8 +37,8 @@ def references(tmp_path):
 )
 def test_verdict_compares_with_the_right_reference(references, changes, value, sentence):
     made = run(**changes)
-    made.metrics["test"]["recall@20"] = value
-    assert reproduction.verdict(made, "recall@20", references) == sentence
+    made.metrics.test["recall@20"] = value
+    assert reproduction.run_verdict(made, "recall@20", references) == sentence
 
 
 def test_own_runs_are_what_verdict_reads(tmp_path, references):
@@ -44,18 +46,20 @@ def test_own_runs_are_what_verdict_reads(tmp_path, references):
     reproduction.own_runs(made).to_csv(references / "own_runs.csv", index=False)
     for one in made:
         for metric in ("recall@20", "ndcg@20"):
-            assert "is within 5% of" in reproduction.verdict(one, metric, references)
+            assert "is within 5% of" in reproduction.run_verdict(one, metric, references)
 
 
 # Rows
 
 
 PAPER = {"recall@5": 0.06, "recall@20": 0.15, "ndcg@20": 0.09}
+
+
 OTHERS = {"recall@5": 0.05, "recall@20": 0.14, "ndcg@20": 0.10}
 
 
 def ranking(**values):
-    """A frame of tables.ranking: lists of values by seed, of one base model and of an aligned one that counts not."""
+    """A frame of `ranking_table`: lists of values by seed, of one base model and of an aligned one that counts not."""
     rows = []
     for name, seeds in values.items():
         metric, k = name.split("_")[0], int(name.split("_")[1])
@@ -69,7 +73,9 @@ def ranking(**values):
 
 
 def test_rows_are_measured_against_the_nearer_reference():
-    table = reproduction.rows(ranking(recall_5=[0.059, 0.0605], recall_20=[0.138, 0.139], ndcg_20=[0.0942, 0.0938]))
+    table = reproduction.reproduction_table(
+        ranking(recall_5=[0.059, 0.0605], recall_20=[0.138, 0.139], ndcg_20=[0.0942, 0.0938])
+    )
     assert len(table) == 3 and set(table["alignment"]) == {"base"}
     found = table.set_index(["metric", "k"])
     assert found.loc[("recall", 5), "deviation"] == pytest.approx(0.05975 / 0.06 - 1)
@@ -90,64 +96,37 @@ def test_rows_are_measured_against_the_nearer_reference():
     ],
 )
 def test_verdict_of_a_row(values, verdict):
-    assert reproduction.rows(ranking(recall_20=values))["verdict"].tolist() == [verdict]
+    assert reproduction.reproduction_table(ranking(recall_20=values))["verdict"].tolist() == [verdict]
 
 
 def test_layout_marks_what_is_outside():
-    table = reproduction.rows(ranking(recall_20=[0.13], ndcg_20=[0.0905], recall_5=[0.06]))
-    line = reproduction.layout(table).iloc[0]
+    table = reproduction.reproduction_table(ranking(recall_20=[0.13], ndcg_20=[0.0905], recall_5=[0.06]))
+    line = reproduction.reproduction_layout(table).iloc[0]
     assert line[["R@5", "R@20", "N@20"]].tolist() == ["+0.0%", r"−7.1% (run)\*", "+0.6%"]
-    assert list(reproduction.layout(table))[-3:] == ["R@5", "R@20", "N@20"] and line["seeds"] == 1
-    first, second = reproduction.sentences(table)
+    assert list(reproduction.reproduction_layout(table))[-3:] == ["R@5", "R@20", "N@20"] and line["seeds"] == 1
+    first, second = reproduction.reproduction_sentences(table)
     assert first == "recall@20: 0 of 1 within 2% of the paper or the public run (0 of the paper itself), 1 outside"
     assert second == "the other metrics: 2 of 2 within 3% of the paper or the public run (2 of the paper itself)"
-    near_the_run = reproduction.rows(ranking(recall_20=[0.1375]))
-    assert "1 of 1 within 2% of the paper or the public run (0 of" in reproduction.sentences(near_the_run)[0]
+    near_the_run = reproduction.reproduction_table(ranking(recall_20=[0.1375]))
+    assert (
+        "1 of 1 within 2% of the paper or the public run (0 of" in reproduction.reproduction_sentences(near_the_run)[0]
+    )
 
 
 def test_nothing_comparable_is_said():
-    table = reproduction.rows(tables.ranking([run(scale="quick")], tables.published("rlmrec_table1")))
-    assert not len(table) and not len(reproduction.layout(table))
-    assert reproduction.sentences(table) == [
+    table = reproduction.reproduction_table(ranking_table([run(scale="quick")], published_table("rlmrec_table1")))
+    assert not len(table) and not len(reproduction.reproduction_layout(table))
+    assert reproduction.reproduction_sentences(table) == [
         "no cell has the paper's data, protocol and texts: there is nothing to reproduce"
     ]
 
 
 def test_the_papers_gains_are_counted_by_hand():
-    assert reproduction.above_base(tables.published("rlmrec_table1"), "yelp") == (
+    assert reproduction.rows_above_base(published_table("rlmrec_table1"), "yelp") == (
         "contrastive: above base in 6 of 6; generative: above base in 5 of 6"  # gccf .1074 against .1084
     )
-    everywhere = reproduction.above_base(tables.published("rlmrec_table1"), "movielens-100k")
+    everywhere = reproduction.rows_above_base(published_table("rlmrec_table1"), "movielens-100k")
     assert everywhere.endswith("generative: above base in 16 of 18 on its three datasets")
-
-
-@pytest.mark.parametrize(
-    ("values", "dip"),
-    [
-        ([0.04, 0.09, 0.096, 0.093, 0.083, 0.076, 0.081, 0.096], True),  # sgl generative on amazon, seed 2023
-        ([0.04, 0.09, 0.096, 0.093, 0.083, 0.076, 0.075, 0.074], False),  # it fell and stayed
-        ([0.04, 0.09, 0.096, 0.095, 0.094, 0.0925, 0.094, 0.095], False),  # a plateau
-        ([0.01, 0.02, 0.03], False),  # the last epoch is the best
-    ],
-)
-def test_a_run_that_stopped_in_a_dip(values, dip):
-    history = pd.DataFrame({"recall@20": np.nan}, index=range(3 * len(values)))
-    history.loc[::3, "recall@20"] = values
-    assert reproduction.ended_in_a_dip(history) is dip
-
-
-def test_verdicts_leave_out_runs_that_stopped_in_a_dip_and_say_so():
-    def run(alignment, values):
-        return SimpleNamespace(
-            settings=SimpleNamespace(backbone="sgl", alignment=alignment), history=pd.DataFrame({"recall@20": values})
-        )
-
-    runs = [run("base", [0.1, 0.2]), run("generative", [0.1, 0.05, 0.09]), run("generative", [0.1, 0.2])]
-    table = pd.DataFrame({"backbone": ["sgl", "sgl", "gccf"], "alignment": ["base", "generative", "generative"]})
-    kept, note = reproduction.without_dips(table, runs)
-    assert kept.index.tolist() == [0, 2] and note == "; not counted: sgl generative, stopped in a dip"
-    kept, note = reproduction.without_dips(table[table["backbone"] == "gccf"], runs)
-    assert len(kept) == 1 and note == ""
 
 
 # Learning curves
@@ -170,7 +149,7 @@ LOGS = pd.DataFrame(
 def test_curves_meet_public_logs_epoch_by_epoch():
     runs = [trained(1, [0.02, 0.05, 0.06]), trained(2, [0.028, 0.07, 0.08])]
     others = [trained(1, [1, 1, 1], "contrastive"), trained(1, [1, 1, 1], scale="quick")]
-    table = reproduction.curves([*runs, *others], LOGS)
+    table = reproduction.curve_points([*runs, *others], LOGS)
     assert table["epoch"].tolist() == [0, 3]
     np.testing.assert_allclose(table["difference"], [0.004, 0.01])
     sentence = reproduction.curve_sentence(table)
@@ -178,5 +157,5 @@ def test_curves_meet_public_logs_epoch_by_epoch():
 
 
 def test_curves_without_a_public_log():
-    table = reproduction.curves([trained(1, [1, 1, 1], scale="quick")], LOGS)
+    table = reproduction.curve_points([trained(1, [1, 1, 1], scale="quick")], LOGS)
     assert reproduction.curve_sentence(table) == "no public log has this setting"

@@ -1,4 +1,4 @@
-"""The site: what was executed, and nothing else, with links that lead somewhere."""
+"""The web pages: what was executed, and nothing else, with links that lead somewhere."""
 
 import os
 import re
@@ -6,30 +6,34 @@ import re
 import nbformat
 import pytest
 
-from lib import cli, site
-from lib.files import UserError
+from lib import cli
+from lib.core.errors import UserError
+from lib.results import web_pages
+
+NOTEBOOKS = ("yelp/notebooks/01_data", "movielens-100k/notebooks/01_data")
+NOTEBOOKS += tuple(
+    f"movielens-100k/notebooks/{name}"
+    for name in ("report/05_semantics_gccf", "rlmrec/06_tables", "report/07_report_overlap", "rlmrec/10_groups")
+)
 
 
 @pytest.fixture
 def root(tmp_path):
-    """A repository with two finished notebooks, a failed one, and a table of results."""
-    for folder, name in (
-        ("movielens-100k", "01_data"),
-        ("movielens-100k", "05_semantics_gccf"),
-        ("movielens-100k", "06_tables"),
-    ):
-        cells = [nbformat.v4.new_markdown_cell(f"# {name[:2]} A & B"), nbformat.v4.new_code_cell("print('said')")]
-        cells[1].outputs = [nbformat.v4.new_output("stream", name="stdout", text=f"said in {folder}\n")]
-        path = tmp_path / f"runs/{folder}/notebooks/{name}.ipynb"
+    """A repository with finished notebooks, a failed one (10_groups), and a table of results."""
+    for place in NOTEBOOKS:
+        path = tmp_path / f"runs/{place}.ipynb"
+        heading = nbformat.v4.new_markdown_cell(f"# {path.name[:2]} A & B")
+        code = nbformat.v4.new_code_cell("print('said')")
+        code.outputs = [nbformat.v4.new_output("stream", name="stdout", text=f"said in {place}\n")]
         path.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
-        if name != "06_tables":
+        nbformat.write(nbformat.v4.new_notebook(cells=[heading, code]), path)
+        if path.stem != "10_groups":
             path.with_suffix(".done").touch()
-    (tmp_path / "figures/movielens-100k").mkdir(parents=True)
-    (tmp_path / "figures/movielens-100k/card.md").write_text("| a |\n| --- |\n")
-    (tmp_path / "figures/INDEX.md").write_text(
-        "# Results\n\n| artefact |\n| --- |\n| [card](movielens-100k/card.md) |\n"
-    )
+    results = tmp_path / "figures/shared/movielens-100k"
+    results.mkdir(parents=True)
+    (results / "card.md").write_text("| a |\n| --- |\n")
+    link = "[card](shared/movielens-100k/card.md)"
+    (tmp_path / "figures/INDEX.md").write_text(f"# Results\n\n| artefact |\n| --- |\n| {link} |\n")
     return tmp_path
 
 
@@ -38,36 +42,40 @@ def links(page):
 
 
 def test_pages_hold_the_outputs_of_finished_notebooks_and_every_link_leads_somewhere(root):
-    first = site.build(root / "site", root)
+    first = web_pages.build(root / "site", root)
     pages = {path.relative_to(root / "site").as_posix() for path in (root / "site").rglob("*.html")}
-    own = {"movielens-100k/01_data.html", "movielens-100k/05_semantics_gccf.html"}
+    own = {"01_data.html", "report/05_semantics_gccf.html", "rlmrec/06_tables.html", "report/07_report_overlap.html"}
+    own = {"yelp/01_data.html", *(f"movielens-100k/{name}" for name in own)}
     assert pages == {"index.html", "figures/index.html", *own}
-    assert "said in movielens-100k" in (root / "site/movielens-100k/01_data.html").read_text()
-    assert "05 A &amp; B (gccf)</a>" in first.read_text() and "01 A &amp; B</a>" in first.read_text()
+    assert "said in yelp" in (root / "site/yelp/01_data.html").read_text()
+    headings = re.findall("<h2[^>]*>([^<]*)|<a[^>]*>([^<]*)</a>", first.read_text())
+    titles = [part for pair in headings for part in pair if part and part != "&#182;"]
+    numbered = ["01 A &amp; B", "05 A &amp; B (gccf)", "06 A &amp; B", "07 A &amp; B"]
+    assert titles == ["All figures and tables", "movielens-100k", *numbered, "yelp", "01 A &amp; B"]
     results = root / "site/figures/index.html"
     assert "<table>" in results.read_text()
     found = {path.resolve() for page in (first, results) for path in links(page)}
-    assert len(found) == 4 and all(path.is_file() for path in found)
+    assert len(found) == 7 and all(path.is_file() for path in found)
 
 
 def test_only_what_changed_is_rendered_again(root):
-    site.build(root / "site", root)
-    pages = sorted((root / "site/movielens-100k").iterdir())
+    web_pages.build(root / "site", root)
+    pages = sorted((root / "site/movielens-100k").rglob("*.html"))
     for page in pages:
         page.write_text("as before")
     changed = root / "runs/movielens-100k/notebooks/01_data.ipynb"
     later = pages[0].stat().st_mtime + 10
     os.utime(changed, (later, later))
-    site.build(root / "site", root)
-    assert [page.read_text() == "as before" for page in pages] == [False, True]
+    web_pages.build(root / "site", root)
+    assert [page.name for page in pages if page.read_text() != "as before"] == ["01_data.html"]
 
 
 def test_without_executed_notebooks_one_sentence_says_what_to_do(root, monkeypatch, capsys):
     for stamp in root.rglob("*.done"):
         stamp.unlink()
     with pytest.raises(UserError, match="run make paper first"):
-        site.build(root / "site", root)
+        web_pages.build(root / "site", root)
     assert not (root / "site").exists()
-    monkeypatch.setattr(site, "executed", lambda root: [])
+    monkeypatch.setattr(web_pages, "executed", lambda root: [])
     assert cli.main(["site", "--to", str(root / "site")]) == 2
     assert "run make paper first" in capsys.readouterr().err

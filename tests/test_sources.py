@@ -12,14 +12,13 @@ import sys
 import threading
 import time
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from lib.datasets import archives, sources, transfer
-from lib.datasets.schema import Source
-from lib.datasets.transfer import SourceError
-from lib.files import UserError
+from lib.core.errors import UserError
+from lib.data import archives, sources, transfer
+from lib.data.dataset_settings import Source
+from lib.data.transfer import SourceError
 
 CONTENT = {"pack/a.txt": b"alpha", "pack/deep/b.bin": os.urandom(200_000), "other/c.txt": b"gamma"}
 
@@ -35,47 +34,6 @@ def zipped(content) -> bytes:
 ARCHIVE = zipped(CONTENT)
 
 
-class Server(ThreadingHTTPServer):
-    """Serves `body`; `cuts` breaks off the next answers after so many bytes, a cleared `stall` holds them there."""
-
-    body, ranges = ARCHIVE, True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.cuts, self.status, self.stall, self.seen = [], [], threading.Event(), []
-        self.stall.set()
-
-    def handle_error(self, *_):  # clients are killed on purpose
-        pass
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}/pack.zip"
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        server, start = self.server, 0
-        if server.status:
-            return self.send_error(server.status.pop(0))
-        if server.ranges and (wanted := self.headers["Range"]):
-            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
-        if start >= len(server.body):
-            return self.send_error(416)
-        rest = server.body[start:]
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(rest)))
-        self.end_headers()
-        cut = server.cuts.pop(0) if server.cuts else len(rest)
-        server.seen.append((start, len(rest[:cut])))
-        self.wfile.write(rest[:cut])
-        self.wfile.flush()
-        return server.stall.wait(20)
-
-    def log_message(self, *_):
-        pass
-
-
 def source(url, content=ARCHIVE, members=("pack/*",), **more) -> Source:
     return Source(url=url, sha256=hashlib.sha256(content).hexdigest(), members=list(members), **more)
 
@@ -88,7 +46,14 @@ def nowhere() -> str:
 
 
 @pytest.fixture
+def server(server):
+    server.body = ARCHIVE
+    return server
+
+
+@pytest.fixture
 def fetch(tmp_path):
+    """Fill tmp_path/data from these sources, with tmp_path/downloads for archives."""
     return lambda *wanted, **more: sources.fetch(list(wanted), tmp_path / "data", tmp_path / "downloads", **more)
 
 
@@ -139,10 +104,10 @@ def test_an_interrupted_transfer_goes_on_where_it_stopped(server, fetch):
 
 def test_a_killed_download_goes_on_where_it_stopped(server, fetch, tmp_path):
     server.cuts = [100_000]
-    server.stall.clear()
+    server.goes_on.clear()
     wanted = source(server.url)
     code = (
-        "import sys; from lib.datasets import Source, sources; "
+        "import sys; from lib.data import sources; from lib.data.dataset_settings import Source; "
         "sources.fetch([Source.model_validate_json(sys.argv[1])], sys.argv[2] + '/data', sys.argv[2] + '/downloads')"
     )
     killed = subprocess.Popen([sys.executable, "-c", code, wanted.model_dump_json(), str(tmp_path)])
@@ -153,7 +118,7 @@ def test_a_killed_download_goes_on_where_it_stopped(server, fetch, tmp_path):
     killed.wait()
     have = part.stat().st_size
     assert 0 < have <= 100_000
-    server.stall.set()
+    server.goes_on.set()
     fetch(wanted)
     assert server.seen[1:] == [(have, len(ARCHIVE) - have)]
 
@@ -229,6 +194,19 @@ def test_a_lasting_fault_ends(server, fetch):
     with pytest.raises(UserError, match="the server answers 500"):
         fetch(source(server.url))
     assert len(server.status) == 9 - transfer.TRIES
+
+
+def test_a_server_that_is_not_there_is_asked_once(fetch, monkeypatch):
+    asked, get = [], transfer.requests.get
+
+    def counted(url, **options):
+        asked.append(url)
+        return get(url, **options)
+
+    monkeypatch.setattr(transfer.requests, "get", counted)
+    with pytest.raises(UserError, match=r"cannot reach 127.0.0.1 \(NewConnectionError\)"):
+        fetch(source(nowhere()))
+    assert len(asked) == 1
 
 
 def test_no_network_and_nothing_cached_says_what_to_do(fetch, tmp_path, monkeypatch):

@@ -10,25 +10,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lib import alignment, backbones, params, step, training
-from lib.losses import Batch
+from lib.core.names import ALIGNMENTS
+from lib.models import backbones
+from lib.models.batch import Batch
+from lib.training import run_settings, step
+from lib.training.fit import adam, train_epoch
+from lib.training.recommender import build
+from lib.training.sampler import Sampler
 
 DATA, SIZE = toys.interactions(), 50
 CAPTURABLE = [name for name in backbones.names() if backbones.get(name).capturable]
-ALL = [(backbone, kind) for backbone in backbones.names() for kind in alignment.NAMES] + [("lightgcn", "kar")]
+ALL = [(backbone, kind) for backbone in backbones.names() for kind in ALIGNMENTS] + [("lightgcn", "kar")]
 CELLS = [(backbone, kind) for backbone, kind in ALL if backbone in CAPTURABLE]
 
 
-def build(backbone, kind, engine="torch", device="cpu"):
-    cell = params.resolve("amazon", backbone, kind, scale="paper")
+def made(backbone, kind, engine="torch", device="cpu"):
+    cell = run_settings.resolve("amazon", backbone, kind, scale="paper")
     cell = cell.model_copy(update={"protocol": toys.protocol(batch_size=SIZE)})
-    model = training.build(cell, DATA, toys.text(DATA) if kind != "base" else None, device, engine)
-    return model, training.adam(model, cell.protocol)
+    model = build(cell, DATA, toys.text(DATA) if kind != "base" else None, device, engine)
+    return model, adam(model, cell.protocol)
 
 
 def batches(epochs=1, device="cpu"):
     generator = torch.Generator(device).manual_seed(0)
-    sampler = training.Sampler(DATA.train, SIZE, device)
+    sampler = Sampler(DATA.train, SIZE, device)
     return chain.from_iterable(sampler.epoch(generator) for _ in range(epochs))
 
 
@@ -53,7 +58,7 @@ def test_distinct_indices_of_fixed_shape_are_those_of_unique(indices):
 def test_fixed_shapes_change_neither_losses_nor_gradients(backbone, kind):
     found = []
     for fixed in (False, True):
-        model, _ = build(backbone, kind)
+        model, _ = made(backbone, kind)
         batch = next(batches())._replace(fixed=fixed)
         terms = model.losses(batch)
         sum(terms.values()).backward()
@@ -75,7 +80,7 @@ class NoShapeFromValues(TorchDispatchMode):
 
 @pytest.mark.parametrize(("backbone", "kind"), CELLS)
 def test_no_shape_of_a_fixed_step_depends_on_values(backbone, kind):
-    model, optimizer = build(backbone, kind)
+    model, optimizer = made(backbone, kind)
     for batch in list(batches())[:2]:
         step.take(model, optimizer, batch._replace(fixed=True))  # what lasts is made here
     with NoShapeFromValues():
@@ -83,10 +88,10 @@ def test_no_shape_of_a_fixed_step_depends_on_values(backbone, kind):
 
 
 def test_that_check_sees_what_it_is_for():
-    models = {name: build(name, "base") for name in ("sgl", "dccf", "autocf")}
+    models = {name: made(name, "base") for name in ("sgl", "dccf", "autocf")}
     one, two = list(batches())[:2]
-    for made in models.values():
-        step.take(*made, one)
+    for model in models.values():
+        step.take(*model, one)
     with NoShapeFromValues():
         for name in ("sgl", "dccf"):
             with pytest.raises(AssertionError, match="unique"):
@@ -122,7 +127,7 @@ class Replays:
 @pytest.mark.parametrize(("backbone", "kind"), CELLS)
 def test_captured_steps_train_to_the_same_bytes(backbone, kind):
     graphs = Replays()
-    (plain, optimizer), (model, other) = build(backbone, kind), build(backbone, kind)
+    (plain, optimizer), (model, other) = made(backbone, kind), made(backbone, kind)
     captured = step.Captured(model, other, graphs)
     expected = [step.take(plain, optimizer, batch._replace(fixed=True)) for batch in batches(4)]
     assert [captured(batch) for batch in batches(4)] == expected
@@ -137,7 +142,7 @@ def test_a_step_that_cannot_be_recorded_is_a_warning_and_goes_on():
         def record(self, function, generator):
             raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
-    (plain, optimizer), (model, other) = build("lightgcn", "base"), build("lightgcn", "base")
+    (plain, optimizer), (model, other) = made("lightgcn", "base"), made("lightgcn", "base")
     captured = step.Captured(model, other, Failing())
     with pytest.warns(UserWarning, match="kernel by kernel: operation not permitted when stream is capturing$"):
         for batch in batches(2):
@@ -148,7 +153,7 @@ def test_a_step_that_cannot_be_recorded_is_a_warning_and_goes_on():
 
 
 def test_a_processor_takes_steps_as_they_are():
-    model, optimizer = build("lightgcn", "base")
+    model, optimizer = made("lightgcn", "base")
     assert step.stepper(model, optimizer).func is step.take
 
 
@@ -164,13 +169,13 @@ def two_threads():
 def test_two_threads_train_to_the_same_bytes_again(backbone, kind, two_threads):
     """At sizes where they share the work: a gradient that they add up with atomics is never twice the same."""
     data, found = toys.interactions(300, 200), []
-    cell = params.resolve("amazon", backbone, kind, scale="paper")
+    cell = run_settings.resolve("amazon", backbone, kind, scale="paper")
     for _ in range(2):
-        model = training.build(cell, data, toys.text(data, 64) if kind != "base" else None)
-        take = step.stepper(model, training.adam(model, cell.protocol))
-        sampler, generator = training.Sampler(data.train, 4096), torch.Generator().manual_seed(0)
+        model = build(cell, data, toys.text(data, 64) if kind != "base" else None)
+        take = step.stepper(model, adam(model, cell.protocol))
+        sampler, generator = Sampler(data.train, 4096), torch.Generator().manual_seed(0)
         for epoch in range(2):
-            training.train_epoch(take, sampler, generator, epoch)
+            train_epoch(take, sampler, generator, epoch)
         found.append(weights(model))
     torch.testing.assert_close(*found, rtol=0, atol=0)
 
@@ -178,7 +183,7 @@ def test_two_threads_train_to_the_same_bytes_again(backbone, kind, two_threads):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 @pytest.mark.parametrize(("backbone", "kind"), [*CELLS, ("autocf", "base")])
 def test_a_gpu_replays_to_the_vectors_of_single_kernels(backbone, kind):
-    (plain, optimizer), (model, other) = (build(backbone, kind, device="cuda") for _ in range(2))
+    (plain, optimizer), (model, other) = (made(backbone, kind, device="cuda") for _ in range(2))
     chosen = step.stepper(model, other)
     assert isinstance(chosen, step.Captured) == (backbone in CAPTURABLE)
     with warnings.catch_warnings():

@@ -1,4 +1,7 @@
-"""lib/text.py against transformers with mean pooling by hand; cache, ready-made files and every wrong input."""
+"""Text encoders against transformers with mean pooling by hand; cache, ready-made files and every wrong input."""
+
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -7,9 +10,10 @@ import torch
 from safetensors.numpy import save_file
 from scipy.sparse import csr_matrix
 
-from lib import text
-from lib.datasets import Interactions
-from lib.files import ROOT, UserError
+from lib.core.errors import UserError
+from lib.core.files import ROOT
+from lib.data.interactions import Interactions
+from lib.language import encoders, text_vectors
 
 TEXTS = [
     "A drama about the sea.",
@@ -50,7 +54,7 @@ def test_vectors_are_the_normalised_mean_of_the_token_states(tmp_path):
             states = model(**tokenizer(one, return_tensors="pt")).last_hidden_state[0]
         mean = states.mean(0)
         expected.append((mean / mean.norm()).numpy())
-    found = text.encode(TEXTS, text.settings("minilm"), tmp_path)
+    found, _ = encoders.encode(TEXTS, encoders.settings("minilm"), tmp_path)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, np.stack(expected), atol=1e-5)
 
@@ -58,8 +62,8 @@ def test_vectors_are_the_normalised_mean_of_the_token_states(tmp_path):
 def test_term_vectors_are_the_singular_directions_of_tf_idf(tmp_path):
     """Against the definition: rarity-weighted counts, decomposed densely; signs of directions are free."""
     words = [["sea", "drama"], ["sea", "war"], ["drama", "war", "war"], ["sea", "sea", "desert"], ["desert", "drama"]]
-    settings = text.EncoderSettings(name="t", kind="tfidf", model="t", dimensions=2)
-    found = text.encode([" ".join(one) for one in words], settings, tmp_path)
+    settings = encoders.EncoderSettings(name="t", kind="tfidf", model="t", dimensions=2)
+    found, _ = encoders.encode([" ".join(one) for one in words], settings, tmp_path)
     terms = sorted({word for one in words for word in one})
     counts = np.array([[one.count(term) for term in terms] for one in words], float)
     tf = np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0)
@@ -70,7 +74,7 @@ def test_term_vectors_are_the_singular_directions_of_tf_idf(tmp_path):
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-4)
     with pytest.raises(UserError, match="lower dimensions"):
-        text.encode(["a sea", "the sea"], settings, tmp_path)
+        encoders.encode(["a sea", "the sea"], settings, tmp_path)
 
 
 def test_a_static_model_is_the_mean_of_its_word_vectors(tmp_path, vectors):
@@ -83,50 +87,50 @@ def test_a_static_model_is_the_mean_of_its_word_vectors(tmp_path, vectors):
     tokenizer.save(str(tmp_path / "x_tokenizer_config.json"))
     (tmp_path / "source.json").write_text("{}")
     save_file({"embedding.weight": vectors.astype(np.float16)}, tmp_path / "x.safetensors")
-    settings = text.EncoderSettings(name="s", kind="static", model=str(tmp_path), normalise=False)
-    found = text.encode(["sea drama", "war war desert"], settings, tmp_path / "cache")
+    settings = encoders.EncoderSettings(name="s", kind="static", model=str(tmp_path), normalise=False)
+    found, _ = encoders.encode(["sea drama", "war war desert"], settings, tmp_path / "cache")
     table = vectors.astype(np.float16).astype(np.float32)
     np.testing.assert_allclose(found, [table[[1, 2]].mean(0), table[[3, 3, 4]].mean(0)], atol=1e-6)
 
 
 @needs_weights
 def test_the_second_time_no_model_is_loaded(tmp_path, monkeypatch):
-    minilm = text.settings("minilm")
-    first = text.encode(TEXTS, minilm, tmp_path)
-    monkeypatch.setattr(text, "_model", lambda *_: pytest.fail("loaded the model again"))
-    np.testing.assert_array_equal(text.encode(TEXTS, minilm, tmp_path), first)
+    minilm = encoders.settings("minilm")
+    first, _ = encoders.encode(TEXTS, minilm, tmp_path)
+    monkeypatch.setattr(encoders, "_model", lambda *_: pytest.fail("loaded the model again"))
+    np.testing.assert_array_equal(encoders.encode(TEXTS, minilm, tmp_path)[0], first)
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_another_text_order_model_or_scaling_is_encoded_anew(tmp_path, fake_model):
-    some = text.EncoderSettings(name="a", model="hub/a")
-    text.encode(["x", "yy"], some, tmp_path)
+    some = encoders.EncoderSettings(name="a", model="hub/a")
+    encoders.encode(["x", "yy"], some, tmp_path)
     assert fake_model == [2]
-    text.encode(["x", "yy"], some.model_copy(update={"batch_size": 1}), tmp_path)  # changes nothing
+    encoders.encode(["x", "yy"], some.model_copy(update={"batch_size": 1}), tmp_path)  # changes nothing
     assert fake_model == [2]
-    text.encode(["yy", "x"], some, tmp_path)
+    encoders.encode(["yy", "x"], some, tmp_path)
     for change in ({"model": "hub/b"}, {"normalise": False}, {"revision": "abc"}):
-        found = text.encode(["x", "yy"], some.model_copy(update=change), tmp_path)
+        found, _ = encoders.encode(["x", "yy"], some.model_copy(update=change), tmp_path)
         assert found.tolist() == [[1, "normalise" not in change], [2, "normalise" not in change]]
     assert fake_model == [2] * 5
 
 
 def test_a_damaged_cache_file_is_encoded_again(tmp_path, fake_model):
-    some = text.EncoderSettings(name="a", model="hub/a")
-    first = text.encode(["x", "yy"], some, tmp_path)
+    some = encoders.EncoderSettings(name="a", model="hub/a")
+    first, _ = encoders.encode(["x", "yy"], some, tmp_path)
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-3])
-    np.testing.assert_array_equal(text.encode(["x", "yy"], some, tmp_path), first)
+    np.testing.assert_array_equal(encoders.encode(["x", "yy"], some, tmp_path)[0], first)
     assert fake_model == [2, 2]
 
 
 def test_rows_keep_the_order_of_users_and_items(tmp_path, interactions, profiles, fake_model):
     profiles.loc[:, "text"] = ["c" * 9, "b", "aa", "dddd", "e" * 7]
-    found = text.load(interactions, profiles, "hub/a", data=tmp_path)
+    found = text_vectors.load(interactions, profiles, "hub/a", data=tmp_path)
     assert found.users[:, 0].tolist() == [4, 1]
     assert found.items[:, 0].tolist() == [2, 7, 9]
     assert (found.encoder, found.model, found.normalised, found.pooling) == ("a", "hub/a", True, "mean")
-    again = text.load(interactions, profiles, "hub/a", data=tmp_path)
+    again = text_vectors.load(interactions, profiles, "hub/a", data=tmp_path)
     assert (again.digest, again.pooling, again.normalised) == (found.digest, "mean", True)
 
 
@@ -143,7 +147,7 @@ def fake_model(monkeypatch):
     class Pooling:
         pooling_mode = "mean"
 
-    monkeypatch.setattr(text, "_model", lambda *_: seen.append(0) or Fake([Pooling()]))
+    monkeypatch.setattr(encoders, "_model", lambda *_: seen.append(0) or Fake([Pooling()]))
     return seen
 
 
@@ -156,7 +160,7 @@ def test_vectors_from_files(tmp_path, interactions, profiles, vectors):
     pd.DataFrame(rows).to_parquet(tmp_path / "a.parquet")
     digests = set()
     for kind in ("npy", "safetensors", "parquet"):
-        found = text.load(interactions, profiles, str(tmp_path / f"a.{kind}"))
+        found = text_vectors.load(interactions, profiles, str(tmp_path / f"a.{kind}"))
         np.testing.assert_array_equal(found.users, users)
         np.testing.assert_array_equal(found.items, items)
         assert found.users.dtype == np.float32 and found.encoder == "a"
@@ -166,11 +170,18 @@ def test_vectors_from_files(tmp_path, interactions, profiles, vectors):
 
 def test_published_vectors_come_from_the_dataset_folder(tmp_path, interactions, profiles, vectors, monkeypatch):
     folders = []
-    monkeypatch.setattr(
-        text.rlmrec, "text_vectors", lambda folder: folders.append(folder) or (vectors[:2], vectors[2:])
-    )
-    found = text.load(interactions, profiles, "published", data=tmp_path)
+    halves = vectors[:2], vectors[2:]
+    monkeypatch.setattr(text_vectors.rlmrec, "text_vectors", lambda folder: folders.append(folder) or halves)
+    found = text_vectors.load(interactions, profiles, "published", data=tmp_path)
     assert folders == [tmp_path / "toy"] and found.items.shape == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "needed"),
+    [("minilm", True), ("org/model", True), ("published", False), ("a/b.npy", False), ("x.parquet", False)],
+)
+def test_ready_made_vectors_need_no_texts(encoder, needed):
+    assert text_vectors.needs_texts(encoder) is needed
 
 
 def broken_files(tmp_path, vectors):
@@ -189,42 +200,51 @@ def test_a_wrong_file_is_one_sentence(tmp_path, interactions, profiles, vectors,
     name, content, message = list(broken_files(tmp_path, vectors))[case]
     np.save(tmp_path / f"{name}.npy", content, allow_pickle=True)
     with pytest.raises(UserError, match=message):
-        text.load(interactions, profiles, str(tmp_path / f"{name}.npy"))
+        text_vectors.load(interactions, profiles, str(tmp_path / f"{name}.npy"))
 
 
 def test_users_and_items_must_have_the_same_dimensions(tmp_path, interactions, profiles, vectors):
     save_file({"users": vectors[:2], "items": vectors[2:, :3].copy()}, tmp_path / "a.safetensors")
     with pytest.raises(UserError, match="4 and 3 dimensions"):
-        text.load(interactions, profiles, str(tmp_path / "a.safetensors"))
+        text_vectors.load(interactions, profiles, str(tmp_path / "a.safetensors"))
 
 
 @pytest.mark.parametrize("kind", ["npy", "safetensors", "parquet"])
 def test_garbage_and_missing_files(tmp_path, interactions, profiles, kind):
     path = tmp_path / f"a.{kind}"
     with pytest.raises(UserError, match="no file"):
-        text.load(interactions, profiles, str(path))
+        text_vectors.load(interactions, profiles, str(path))
     path.write_bytes(b"not a vector file at all")
     with pytest.raises(UserError, match="holds no text vectors"):
-        text.load(interactions, profiles, str(path))
+        text_vectors.load(interactions, profiles, str(path))
 
 
 def test_an_unknown_encoder_names_the_nearest(interactions, profiles):
     with pytest.raises(UserError, match="did you mean 'minilm'"):
-        text.load(interactions, profiles, "minilmm")
+        text_vectors.load(interactions, profiles, "minilmm")
 
 
 def test_weights_that_are_not_fetched(tmp_path):
-    lost = text.settings("minilm").model_copy(update={"model": "data/weights/nowhere"})
+    lost = encoders.settings("minilm").model_copy(update={"model": "data/weights/nowhere"})
     with pytest.raises(UserError, match="python -m lib fetch minilm"):
-        text.encode(TEXTS, lost, tmp_path)
+        encoders.encode(TEXTS, lost, tmp_path)
 
 
 def test_a_folder_without_a_model(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="cannot load the text encoder"):
-        text.encode(TEXTS, text.settings(str(tmp_path / "empty")), tmp_path / "cache")
+        encoders.encode(TEXTS, encoders.settings(str(tmp_path / "empty")), tmp_path / "cache")
 
 
 def test_profiles_of_another_dataset(interactions, profiles, tmp_path):
     with pytest.raises(UserError, match="2 item texts for 3 items"):
-        text.load(interactions, profiles[profiles.text != "i1"], "hub/a", data=tmp_path)
+        text_vectors.load(interactions, profiles[profiles.text != "i1"], "hub/a", data=tmp_path)
+
+
+def test_only_who_uses_a_slow_package_waits_for_it():
+    """In a process of its own, since other tests import them; local.py and endpoint.py are imported by open_writer."""
+    modules = "profiles", "text_vectors", "text_variants", "llm.asking", "llm.estimate"
+    slow = {"sklearn", "sentence_transformers", "transformers", "tokenizers", "openai", "umap", "torch"}
+    code = "import sys\n" + "".join(f"import lib.language.{name}\n" for name in modules) + "print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not slow & {*done.stdout.split()}

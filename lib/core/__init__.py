@@ -1,0 +1,10 @@
+"""What every room uses.
+
+errors        the one exception that users are meant to read
+files         the repository's root, atomic writes, YAML, content hashes
+settings      strict settings classes
+names         names of cells, and the order in which papers list them
+fingerprints  which code a result follows from
+environment   git state, versions, machine
+progress      of long work
+"""

@@ -1,0 +1,79 @@
+"""Which code a result follows from: the lib files a notebook imports, and a hash that only behaviour changes."""
+
+import ast
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+from lib.core.errors import UserError, unknown
+from lib.core.files import ROOT, digest
+
+
+def imported_files(path, root=ROOT) -> list[Path]:
+    """Files of `root`/lib that a notebook or module imports, directly or through others, sorted.
+
+    A module that code picks by name at run time (a backbone) is not seen: give it as an input.
+    """
+    found, queue = set(), [Path(path)]
+    while queue:
+        new = _imported(queue.pop(), Path(root)) - found
+        found |= new
+        queue += new
+    return sorted(found)
+
+
+def code_digest(paths) -> str:
+    """Content hash of Python files and notebooks: comments, docstrings, layout and notebook outputs do not count."""
+    return digest(*([_behaviour(part) for part in source_of(path)] for path in paths))
+
+
+def source_of(path) -> list[str]:
+    """The source of a Python file, or of each code cell of a notebook; raises UserError when there is none."""
+    path = Path(path)
+    if path.suffix != ".ipynb":
+        return [path.read_text(encoding="utf-8")]
+    return ["".join(cell["source"]) for cell in notebook_cells(path) if cell["cell_type"] == "code"]
+
+
+def notebook_cells(path: Path) -> list[dict]:
+    """The cells of a notebook; raises UserError when it is missing or broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except FileNotFoundError:
+        raise unknown("notebook", str(path), path.parent.glob("*.ipynb")) from None
+    except (ValueError, KeyError):
+        raise UserError(f"{path} is not a notebook of format 4") from None
+
+
+def _imported(path: Path, root: Path) -> set[Path]:
+    names = set().union(*map(_import_names, source_of(path)))
+    parts = [name.split(".") for name in names]
+    places = {root.joinpath(*name[:length]) for name in parts for length in range(1, len(name) + 1)}
+    files = {place.with_suffix(".py") for place in places} | {place / "__init__.py" for place in places}
+    return {file for file in files if file.is_file()}
+
+
+@cache
+def _import_names(text: str) -> frozenset[str]:
+    """Dotted names in `lib` that the import statements of a source mention; some are functions, not modules."""
+    names = set()
+    for node in ast.walk(ast.parse(re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", text))):  # IPython's own lines
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(name for name in names if name.split(".")[0] == "lib")
+
+
+@cache
+def _behaviour(source: str) -> str:
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # a cell with IPython's own lines
+        return source
+    for node in ast.walk(tree):
+        documented = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+        if documented and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)

@@ -1,0 +1,135 @@
+"""Names of cells: the only place that reads and writes them, and the order in which papers list them.
+
+base@contrastive          base with the backbone settings of contrastive
+contrastive+weight=0.1    contrastive with a setting that differs from the yaml's
+amazon+noise=0.1          a variant of a dataset: with noise, or its `early` or `late` half
+minilm+shuffled           a variant of an encoder: `shuffled` vectors, or `metadata` in place of profiles
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from lib.core.errors import UserError
+
+BACKBONES = ("gccf", "lightgcn", "sgl", "simgcl", "dccf", "autocf")  # RLMRec's order
+ALIGNMENTS = ("base", "contrastive", "generative")  # RLMRec's
+DEFAULT_DATASET = "movielens-100k"  # of `make paper`: everybody can fetch it
+MODEL = ["dataset", "encoder", "backbone", "alignment"]  # the columns that name a model in every table
+COMPARISON = [*MODEL, "against", "metric"]  # the columns that name a comparison of an aligned model with a base
+BASE_AGAIN = "base again"  # base with another seed, where two runs of one model are compared as if one were aligned
+VARIANTS_OF_DATA = ("noise", "early", "late")
+VARIANTS_OF_TEXT = ("shuffled", "metadata")
+
+
+# Alignments
+
+
+class AlignmentName(NamedTuple):
+    """What the name of an alignment says."""
+
+    kind: str  # base, contrastive, ...: the loss
+    settings_of: str  # the alignment whose backbone settings are taken; its own, if the name has no '@'
+    changes: dict  # settings that differ from the yaml's
+
+
+def read_alignment(name: str) -> AlignmentName:
+    """'base@contrastive+weight=0.1' in its parts; raises UserError when a change is not key=value."""
+    plain, _, changed = name.partition("+")
+    kind, _, settings_of = plain.partition("@")
+    pairs = [pair.partition("=") for pair in changed.split(",") if pair]
+    if broken := [key + mark + value for key, mark, value in pairs if not (key and mark and value)]:
+        raise UserError(f"{name}: write changed settings as key=value, not '{broken[0]}'")
+    return AlignmentName(kind, settings_of or kind, {key: yaml.safe_load(value) for key, _, value in pairs})
+
+
+def shortest(name: str) -> str:
+    """An alignment's name without a needless '@': 'base@base' is 'base'."""
+    kind, settings_of, _ = read_alignment(name)
+    return name.replace(f"{kind}@{kind}", kind, 1) if kind == settings_of else name
+
+
+def matched_base(alignment: str) -> str:
+    """'base@contrastive': base with the backbone settings of an alignment, its fair partner in a comparison."""
+    return f"base@{alignment}"
+
+
+def with_settings(alignment: str, **settings) -> str:
+    """'contrastive+weight=0.1': an alignment with settings that differ from the yaml's."""
+    written = (f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in settings.items())
+    return alignment + ("," if "+" in alignment else "+") + ",".join(written)
+
+
+def is_matched(alignment: str) -> bool:
+    """Whether a name is of the form base@contrastive."""
+    kind, settings_of, _ = read_alignment(alignment)
+    return kind != settings_of
+
+
+def reads_text(alignment: str) -> bool:
+    """Whether text plays a part: not in base, with whatever backbone settings."""
+    return read_alignment(alignment).kind != "base"
+
+
+# Variants of datasets and encoders
+
+
+class Variant(NamedTuple):
+    """What the name of a dataset or an encoder says; `kind` and `value` are empty for a plain one."""
+
+    name: str  # the plain name
+    kind: str = ""  # of VARIANTS_OF_DATA or VARIANTS_OF_TEXT
+    value: str = ""  # as in noise=0.1
+
+
+def read_dataset(label: str) -> Variant:
+    """'amazon+noise=0.1' in its parts; a '+' with anything else behind it belongs to the name."""
+    return _variant(label, VARIANTS_OF_DATA)
+
+
+def read_encoder(label: str) -> Variant:
+    """'minilm+shuffled' in its parts; a '+' with anything else behind it belongs to the name, as in a file's."""
+    return _variant(label, VARIANTS_OF_TEXT)
+
+
+def _variant(label: str, kinds: tuple[str, ...]) -> Variant:
+    name, _, variant = label.rpartition("+")
+    kind, _, value = variant.partition("=")
+    known = name and kind in kinds and (kind == "noise" or not value)  # only noise comes with one
+    return Variant(name, kind, value) if known else Variant(label)
+
+
+def with_noise(dataset: str, share: float) -> str:
+    """'amazon+noise=0.1': a dataset with that share of random train interactions added; plain for a share of 0."""
+    return f"{dataset}+noise={share:g}" if share else dataset
+
+
+def half(dataset: str, which: str) -> str:
+    """'movielens-100k+early': each user's `early` or `late` half of the interactions."""
+    return f"{dataset}+{which}"
+
+
+def shuffled(encoder: str) -> str:
+    """'minilm+shuffled': vectors permuted among users and among items; on average one keeps its own."""
+    return f"{encoder}+shuffled"
+
+
+def encoder_folder(encoder: str) -> str:
+    """An encoder's folder in runs/: its name, and of a hub name or a path the last part."""
+    return Path(encoder).name
+
+
+def run_folder(dataset: str, encoder: str, backbone: str, alignment: str, seed: int | str) -> str:
+    """A run's folder below runs/; text plays no part in base, so its encoder is `none`."""
+    read = encoder_folder(encoder) if reads_text(alignment) else "none"
+    return f"{dataset}/{read}/{backbone}/{shortest(alignment)}/seed{seed}"
+
+
+# Metrics
+
+
+def metric_and_k(name: str) -> tuple[str, int]:
+    """'recall@20' as its two parts."""
+    metric, k = name.split("@")
+    return metric, int(k)

@@ -1,0 +1,12 @@
+"""What a recommender is trained and tested on: from a list of sources to Interactions.
+
+dataset_settings  what params/<dataset>/dataset.yaml may say
+transfer          downloads one archive
+archives          unpacks it into data/<dataset>/ and notes where the files came from
+sources           fills data/<dataset>/ by these two, from the first source that works
+interactions      the three splits, the only form in which other rooms see data
+preprocess        makes them of raw events: rating threshold, k-core, split
+readers/          makes them of the files in data/<dataset>/, one module per format
+variants          the same data with added noise, or the early or late half of them
+datasets          names, settings, fetching and reading in one place: datasets.load("movielens-100k")
+"""

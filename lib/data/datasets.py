@@ -1,0 +1,97 @@
+"""Datasets by name: their settings, fetching them, and reading them whatever their format.
+
+data = datasets.load("movielens-100k")
+data.train, data.items.title, datasets.card(data, datasets.settings("movielens-100k"))
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from lib.core.errors import UserError, unknown
+from lib.core.files import ROOT, read_yaml
+from lib.core.settings import validated
+from lib.data import sources
+from lib.data.dataset_settings import DatasetSettings
+from lib.data.interactions import SPLITS, Interactions
+from lib.data.readers import movielens, npz, rlmrec, table
+
+PARAMS, DATA = ROOT / "params", ROOT / "data"
+READERS = (movielens, rlmrec, npz, table)  # the first that knows a folder's files reads it
+
+
+def names(params: Path = PARAMS) -> list[str]:
+    """The datasets that have a `params/<name>/dataset.yaml`, sorted."""
+    return sorted(path.parent.name for path in Path(params).glob("*/dataset.yaml"))
+
+
+def settings(name: str, params: Path = PARAMS) -> DatasetSettings:
+    """The checked content of `params/<name>/dataset.yaml`; raises UserError for an unknown dataset or key."""
+    if name not in names(params):
+        raise unknown("dataset", name, names(params))
+    path = Path(params) / name / "dataset.yaml"
+    chosen = validated(DatasetSettings, read_yaml(path), str(path))
+    if chosen.name != name:  # the recorded answers of language models lie under this name
+        raise UserError(f"{path} says name: {chosen.name}, but lies in the folder {name}: make both the same")
+    return chosen
+
+
+def fetch(name: str, local: Path | None = None, params: Path = PARAMS, data: Path = DATA) -> dict:
+    """Fill `data/<name>` from the dataset's sources, or from the folder or archive `local`, and return its source.json.
+
+    `local` may also be a folder that holds one named like the dataset. Raises UserError when no source works.
+    """
+    chosen = settings(name, params)
+    if local is not None and Path(local).is_dir():
+        local = Path(local) / name if (Path(local) / name).is_dir() else Path(local)
+        _reader(local)  # raises an error before a folder is copied that nothing can read
+    return sources.fetch(chosen.sources, Path(data) / name, Path(data) / "downloads", local)
+
+
+def load(name: str, params: Path = PARAMS, data: Path = DATA) -> Interactions:
+    """Interactions of dataset `name` from the folder `data/<name>`; raises UserError when there is no such folder."""
+    chosen, folder = settings(name, params), Path(data) / name
+    if not folder.is_dir():
+        remedy = f"run: python -m lib fetch {name}" if chosen.sources else f"put interactions.csv into {folder}"
+        raise UserError(f"{chosen.title} is not there yet, {remedy}")
+    return read(folder, chosen)
+
+
+def read(folder: Path, settings: DatasetSettings) -> Interactions:
+    """Interactions in `folder`, by the reader that knows its files; raises UserError when none does."""
+    return _reader(Path(folder)).read(Path(folder), settings)
+
+
+def _reader(folder: Path):
+    """The module of readers/ that can read `folder`; raises UserError when none can."""
+    for reader in READERS:
+        if reader.matches(folder):
+            return reader
+    raise UserError(
+        f"no data in {folder}: it needs u.data (MovieLens), trn_mat.pkl (RLMRec), train.npz, or interactions.csv, "
+        ".tsv or .parquet with columns user,item[,rating,timestamp]"
+    )
+
+
+def card(interactions: Interactions, settings: DatasetSettings) -> dict:
+    """What to know of a dataset before using it, by name: counts, density, train degrees, licence, citation.
+
+    The degree of a user or an item is its number of train interactions.
+    """
+    counts = {split: getattr(interactions, split).nnz for split in SPLITS}
+    n_users, n_items = interactions.train.shape
+    return {
+        "title": settings.title, "users": n_users, "items": n_items, "interactions": sum(counts.values()), **counts,
+        "density": sum(counts.values()) / (n_users * n_items),
+        "test users": int((np.diff(interactions.test.indptr) > 0).sum()),
+        **_quantiles("user", np.diff(interactions.train.indptr)),
+        **_quantiles("item", np.bincount(interactions.train.indices, minlength=n_items)),
+        "licence": settings.licence, "citation": settings.citation, "url": settings.url,
+        "fingerprint": interactions.fingerprint,
+    }  # fmt: skip
+
+
+def _quantiles(side: str, degrees: np.ndarray) -> dict:
+    """Least, largest and three values between them of `degrees` [n], by name."""
+    quantiles = {"min": 0, "lower quartile": 0.25, "median": 0.5, "upper quartile": 0.75, "max": 1}
+    return {f"{side} degree, {name}": float(np.quantile(degrees, at)) for name, at in quantiles.items()}

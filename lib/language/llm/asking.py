@@ -1,0 +1,76 @@
+"""Asks a language model what is not on record yet, and records each answer as it comes.
+
+Knows nothing of what is asked: a caller brings requests, the parser of their replies and the folder of the recording.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+from lib.core.progress import Progress
+from lib.language.llm import recorded
+from lib.language.llm.language_models import EndpointModel, LocalModel
+from lib.language.llm.request_and_answer import Parser, Request
+
+
+def open_writer(settings: LocalModel | EndpointModel, threads: int | None = None):
+    """The writer that `settings` describe; `threads` limits the processor cores of a local model.
+
+    A writer has its `settings`, and `write(requests, parser)` yields one Answer per request, in any order. Raises
+    UserError when the model or its key is not there.
+    """
+    # transformers takes seconds to import, openai one: only who asks waits for them
+    if settings.writer == "endpoint":
+        from lib.language.llm.endpoint import EndpointWriter
+
+        return EndpointWriter(settings)
+    from lib.language.llm.local import LocalWriter
+
+    return LocalWriter(settings, threads)
+
+
+def write(
+    requests: list[Request],
+    parser: Parser,
+    settings: LocalModel | EndpointModel,
+    folder: Path,
+    live: bool = False,
+    threads: int | None = None,
+    writer=None,
+) -> dict:
+    """Record the answers to `requests` in `folder` and return the content of its writer.json (settings, counts, ...).
+
+    Asks for what the recording lacks, with `live` for everything again. Every answer is on the disk before the next one
+    counts: the same call after a crash goes on where it stopped, and a finished recording stays until a new one is
+    complete. `writer` replaces the one that `settings` describe. Raises UserError when the model cannot be used.
+    """
+    asked, waiting = once(requests), recorded.unfinished(folder, settings)
+    if missing := pending(asked, settings, folder, live):
+        _ask(missing, parser, writer or open_writer(settings, threads), waiting)
+    if fresh := recorded.read(waiting):
+        known = recorded.read(folder) | fresh
+        recorded.finish(folder, settings, [known[request.key] for request in asked], asked)
+    return recorded.description(folder)
+
+
+def pending(
+    requests: list[Request], settings: LocalModel | EndpointModel, folder: Path, live: bool = False
+) -> list[Request]:
+    """The requests that `write` would ask; those with the same key count once."""
+    known = recorded.read(recorded.unfinished(folder, settings)) | ({} if live else recorded.read(folder))
+    return [request for request in once(requests) if request.key not in known]
+
+
+def once(requests: list[Request]) -> list[Request]:
+    """`requests` without repeated questions, in order of first appearance."""
+    # of those that share a key the last is kept: the committed recording is filed under its index
+    return list({request.key: request for request in requests}.values())
+
+
+def _ask(missing: list[Request], parser: Parser, writer, folder: Path) -> None:
+    """Let `writer` answer `missing`, and append each answer to `folder`."""
+    counts = Counter()
+    with recorded.appending(folder) as append, Progress(len(missing), "answers", "answer") as progress:
+        for answer in writer.write(missing, parser):
+            append(answer)
+            counts[answer.status] += 1
+            progress.update(note=f"{counts['repaired']} repaired, {counts['fallback']} fallback")

@@ -1,0 +1,98 @@
+"""The vectors of all users and items: encoded from texts, read from a file, or RLMRec's own."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib.core.errors import UserError
+from lib.core.files import ROOT, digest
+from lib.data.interactions import Interactions
+from lib.data.readers import rlmrec
+from lib.language import encoders, ready_made
+
+
+@dataclass(frozen=True, eq=False)
+class TextVectors:
+    """Vectors float32 `users` [n_users, T] and `items` [n_items, T] with what made them; `digest` is their content."""
+
+    users: np.ndarray
+    items: np.ndarray
+    encoder: str
+    model: str = ""
+    revision: str = ""
+    pooling: str = ""
+    normalised: bool = False
+    digest: str = field(init=False)
+
+    def __post_init__(self):
+        arrays = [np.ascontiguousarray(part, dtype="<f4") for part in (self.users, self.items)]
+        object.__setattr__(
+            self, "digest", digest([part.shape for part in arrays], *(part.tobytes() for part in arrays))
+        )
+
+
+def needs_texts(encoder: str) -> bool:
+    """Whether `encoder` makes its vectors from texts: not a file of vectors, and not `published`."""
+    return encoder != "published" and not encoder.endswith(ready_made.SUFFIXES)
+
+
+def load(
+    interactions: Interactions,
+    profiles: pd.DataFrame | None,
+    encoder: str = "minilm",
+    params: Path = ROOT / "params",
+    data: Path = ROOT / "data",
+) -> TextVectors:
+    """Vectors of all users and items; `profiles` (side, index, text) are read when the encoder needs texts.
+
+    `encoder` is a name in params/encoders, the folder or hub name of a model (with a slash), a file of ready-made
+    vectors (lib/language/ready_made.py) or `published`, which are the vectors that RLMRec gives away with its data.
+    Raises UserError for an unknown name and for vectors of the wrong number, type or with NaN.
+    """
+    if encoder == "published":
+        users, items = rlmrec.text_vectors(Path(data) / interactions.name)
+        vectors = TextVectors(users, items, encoder, "text-embedding-ada-002")
+        return _checked(interactions, vectors, "the published vectors")
+    if encoder.endswith(ready_made.SUFFIXES):
+        path = Path(encoder) if Path(encoder).is_file() else ROOT / encoder  # a notebook's folder is notebooks/
+        users, items = ready_made.read(path, interactions.n_users)
+        return _checked(interactions, TextVectors(users, items, Path(encoder).stem), encoder)
+    chosen = encoders.settings(encoder, params)
+    texts = [*_texts(profiles, "user", interactions.n_users), *_texts(profiles, "item", interactions.n_items)]
+    vectors, about = encoders.encode(texts, chosen, Path(data) / "cache" / "text")
+    users, items = np.split(vectors, [interactions.n_users])
+    return _checked(interactions, TextVectors(users, items, chosen.name, **about), chosen.model)
+
+
+def _texts(profiles: pd.DataFrame, side: str, count: int) -> list[str]:
+    """The texts of one side by index; raises UserError unless there is one for each of `count`."""
+    own = profiles[profiles.side == side].sort_values("index")
+    if own["index"].tolist() != list(range(count)):
+        raise UserError(
+            f"the profiles have {len(own)} {side} texts for {count} {side}s: load them for the same dataset"
+        )
+    return own.text.tolist()
+
+
+def _checked(interactions: Interactions, vectors: TextVectors, where: str) -> TextVectors:
+    """`vectors` as float32; raises UserError with the first thing that is wrong with them."""
+    parts = {"users": (vectors.users, interactions.n_users), "items": (vectors.items, interactions.n_items)}
+    for side, (part, rows) in parts.items():
+        if part.ndim != 2 or part.dtype.kind != "f":
+            raise UserError(f"{where}: the {side} must be rows of floats, not {part.dtype} {list(part.shape)}")
+        if len(part) != rows:
+            raise UserError(
+                f"{where} has {len(part)} vectors for {rows} {side} of {interactions.name}: encode this dataset"
+            )
+        if len(broken := np.flatnonzero(~np.isfinite(part).all(axis=1))):
+            raise UserError(
+                f"{where}: NaN or infinity in {len(broken)} {side}, first row {broken[0]}: encode them again"
+            )
+    if vectors.users.shape[1] != vectors.items.shape[1]:
+        raise UserError(
+            f"{where}: users and items have {vectors.users.shape[1]} and {vectors.items.shape[1]} dimensions"
+        )
+    single = {side: part.astype(np.float32) for side, (part, _) in parts.items()}
+    return replace(vectors, **single)

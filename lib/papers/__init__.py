@@ -1,0 +1,5 @@
+"""What belongs to one paper alone: its tables beside ours, its figures, its claims.
+
+rlmrec   Representation learning with large language models for recommendation (RLMRec)
+report   the report on how much meaning alignment puts into the vectors
+"""

@@ -1,0 +1,42 @@
+"""What goes in: degrees and profile lengths."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import PercentFormatter
+
+from lib.results.plots.theme import Figure, figure_function, grid_of
+
+SIDES = {"user": "#332288", "item": "#CC6677"}
+
+
+@figure_function
+def degree_distribution(interactions) -> Figure:
+    """Share of users and items with at least so many train interactions, on logarithmic axes."""
+    import seaborn
+
+    figure, (axes,) = grid_of(1, height=2.4)
+    for side, axis in (("user", 1), ("item", 0)):
+        degrees = interactions.train.getnnz(axis=axis)
+        label = f"{len(degrees):,} {side}s, median {np.median(degrees):g}"
+        seaborn.ecdfplot(x=degrees, complementary=True, ax=axes, color=SIDES[side], label=label)
+    axes.set(xscale="log", yscale="log", xlabel="train interactions", ylabel="share with at least as many")
+    axes.legend(loc="lower left")
+    return figure
+
+
+@figure_function
+def profile_lengths(profiles: pd.DataFrame) -> Figure:
+    """Distribution of profile lengths in words; profiles: columns side (user|item) and text."""
+    import seaborn
+
+    figure, (axes,) = grid_of(1, height=2.4)
+    words = profiles["text"].str.split().str.len()
+    edges = np.linspace(0, words.max() + 1, 40)
+    for side, counts in words.groupby(profiles["side"], sort=False):
+        label = f"{len(counts):,} {side}s, median {counts.median():g}"
+        style = {"element": "step", "fill": False, "color": SIDES[side], "label": label}
+        seaborn.histplot(x=counts, bins=edges, stat="probability", ax=axes, **style)
+    axes.set(xlabel="words in a profile", ylabel="share of profiles")
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.legend()
+    return figure

@@ -1,0 +1,179 @@
+"""Overlap with the text: all models beside the report's, and the case studies."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import PercentFormatter
+
+from lib.core.names import BACKBONES, BASE_AGAIN
+from lib.results.plots.theme import (
+    GREY,
+    PAGE,
+    Figure,
+    colour_of,
+    figure_function,
+    grid_of,
+    grouped_bars,
+    legend_below,
+    light_grid,
+    ordered,
+    whiskers,
+)
+from lib.results.writers import signed
+
+SETTING = ["vectors", "items", "neighbours"]
+SEEDS = "#BBBBBB"  # how far two runs of base differ
+
+# All models
+
+
+@figure_function
+def overlap_bars(table: pd.DataFrame) -> Figure:
+    """Neighbour overlap with the text by backbone and alignment, with 95% intervals over items and the chance level.
+
+    table: columns backbone, alignment, vectors, items, neighbours, mean_jaccard, ci_low, ci_high, chance; one panel
+    per kind of vectors, choice of items and K.
+    """
+    groups = table.rename(columns={"mean_jaccard": "value"}).groupby(SETTING[::-1])  # sorted by K first
+    columns = 4 if table["backbone"].nunique() <= 2 else 2  # names of backbones need room
+    figure, panels = grid_of(len(groups), height=2.0, columns=columns, sharey=False)
+    for axes, ((k, items, vectors), part) in zip(panels, groups, strict=True):
+        grouped_bars(axes, part)
+        axes.axhline(part["chance"].iloc[0], color=GREY, linestyle=":", linewidth=1, label="chance")
+        axes.set_title(f"{vectors} vectors, K = {k}\n{_said(items)}")
+    for axes in panels[:: min(columns, len(panels))]:
+        axes.set_ylabel("Jaccard with text")
+    legend_below(figure, panels)
+    return figure
+
+
+def _said(items: str) -> str:
+    return "all items" if items == "all" else "first 3,000 items"
+
+
+@figure_function
+def overlap_gains(table: pd.DataFrame, report: pd.DataFrame) -> Figure:
+    """Gain in overlap over base by backbone, one panel per alignment: the report's beside ours with 95% intervals.
+
+    table: columns backbone, alignment, vectors, items, neighbours, gain_pct, gain_low, gain_high, one mark per setting;
+    report: columns dataset, backbone, alignment, gain_pct. The axis is logarithmic in the ratio to base. Grey bars
+    reach as far as two runs of base differ in that setting (rows of BASE_AGAIN), at most over the backbones.
+    """
+    backbones = ordered(set(table["backbone"]), BACKBONES)
+    names = [name for name in ordered(table["alignment"]) if name not in ("base", BASE_AGAIN)]
+    figure, panels = grid_of(len(names), height=0.5 * len(backbones) + 0.8, columns=2)
+    figure.set_figwidth(PAGE)
+    for axes, name in zip(panels, names, strict=True):
+        _report_marks(axes, report[report["alignment"] == name], backbones)
+        _our_marks(axes, table, name, backbones)
+        axes.set_title(name, color=colour_of(name), weight="bold")
+        _ratio_axis(axes)
+        axes.set_xlabel("gain in overlap over base (95% CI)")
+    panels[0].set_yticks(range(len(backbones)), backbones, weight="bold")
+    panels[0].invert_yaxis()
+    if (table["alignment"] == BASE_AGAIN).any():
+        panels[0].barh([0], [0], color=SEEDS, label="two runs of base differ so far")
+    labels = panels[0].get_legend_handles_labels()[1]
+    legend_below(figure, panels[:1], columns=len(labels) if len(labels) <= 4 else -(-len(labels) // 2))
+    return figure
+
+
+def _our_marks(axes, table: pd.DataFrame, name: str, backbones: list[str]) -> None:
+    """A mark and its interval for each setting, one below the other within each backbone, on the grey bars."""
+    settings = list(table.groupby(SETTING, sort=False))
+    for place, (((vectors, items, k), rows), marker) in enumerate(zip(settings, "os^v", strict=False), 1):
+        label = f"ours, {vectors}, {_said(items)}, K = {k}"
+        height = np.arange(len(backbones)) - 0.3 + 0.6 * place / len(settings)
+        noise = 1 + rows.loc[rows["alignment"] == BASE_AGAIN, "gain_pct"].abs().max() / 100  # NaN draws no bar
+        axes.barh(height, noise - 1 / noise, 0.12, 1 / noise, color=SEEDS, zorder=0, gid=label)
+        rows = rows[rows["alignment"] == name].set_index("backbone").reindex(backbones)
+        low, middle, high = 1 + rows[["gain_low", "gain_pct", "gain_high"]].to_numpy().T / 100
+        axes.hlines(height, low, high, color=colour_of(name), linewidth=1.2, gid=label)
+        axes.plot(middle, height, marker, color="black", markerfacecolor=colour_of(name), gid=label)
+        axes.plot([], [], marker, color="black", markerfacecolor=GREY, label=label)
+
+
+def _report_marks(axes, report: pd.DataFrame, backbones: list[str]) -> None:
+    """Open marks at the report's gains, on the upper line of each backbone."""
+    for (dataset, rows), marker in zip(report.groupby("dataset"), "DPX*", strict=False):
+        rows = rows.set_index("backbone").reindex(backbones)
+        style = {"markerfacecolor": "white", "markersize": 5, "label": f"the report, {dataset}"}
+        axes.plot(1 + rows["gain_pct"] / 100, np.arange(len(backbones)) - 0.3, marker, color=GREY, **style)
+
+
+def _ratio_axis(axes) -> None:
+    """A logarithmic axis of ratios, labelled with gains in percent."""
+    axes.set_xscale("log")
+    axes.axvline(1, color=GREY, linewidth=0.8, zorder=0)
+    low, high = axes.get_xlim()
+    fine, middle, coarse = (0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2), (0.5, 0.75, 1, 1.5, 2, 3), 2.0 ** np.arange(-4, 10)
+    ticks = np.array(fine if high < 2.7 * low else middle if high < 5 * low else coarse)
+    ticks = ticks[(ticks >= low) & (ticks <= high)]
+    axes.set_xticks(ticks, [signed(f"{100 * tick - 100:+.0f}%") if tick != 1 else "0" for tick in ticks])
+    axes.minorticks_off()
+    light_grid(axes, "x")
+    axes.tick_params(axis="y", length=0)
+
+
+# Case studies
+
+
+@figure_function
+def overlap_changes(overlaps: pd.DataFrame, n: int = 3) -> Figure:
+    """Change of every item's overlap with the text from base, items in order of change; the n largest rises are ringed.
+
+    overlaps: one row per item, columns base and alignments (`text_overlap.item_overlap`).
+    """
+    import seaborn
+
+    figure, (axes,) = grid_of(1, height=2.4)
+    figure.set_figwidth(0.6 * PAGE)
+    axes.use_sticky_edges = False  # room for the rings beyond 100%
+    axes.axhline(0, color=GREY, linewidth=0.8)
+    share = (np.arange(len(overlaps)) + 0.5) / len(overlaps)  # the middle of an item's step
+    for name in ordered(overlaps.columns.drop("base")):
+        change = np.sort(overlaps[name] - overlaps["base"])
+        label = f"{name}: {(change > 0).mean():.0%} rise, {(change < 0).mean():.0%} fall, mean {change.mean():+.4f}"
+        seaborn.ecdfplot(y=change, ax=axes, color=colour_of(name), label=signed(label))
+        style = {"color": colour_of(name), "fillstyle": "none", "markersize": 5, "gid": f"{name}, largest rises"}
+        axes.plot(share[-n:], change[-n:], "o", **style)
+    axes.set(xlabel="items in order of change", ylabel="overlap with text, change from base")
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    light_grid(axes)
+    axes.legend(loc="upper left")
+    return figure
+
+
+@figure_function
+def distant_pairs(positions: pd.DataFrame, summary: pd.DataFrame, far_cosine: dict[str, float]) -> Figure:
+    """Users far apart in the graph but close in text: their cosine, and how many far users are nearer to each other.
+
+    positions, summary, far_cosine: as of `distant_users.positions`, `pair_summary` and `mean_far_cosine`. Dots are
+    pairs, the star is the pair closest in text, the bar a mean with its 95% interval; the dotted lines stand for all
+    far pairs.
+    """
+    spaces = ordered(positions["space"])
+    figure, panels = grid_of(2, height=2.4, sharey=False)
+    labels = {"cosine": "cosine of the two users", "nearer": "share of far users nearer"}
+    for axes, (measure, label) in zip(panels, labels.items(), strict=True):
+        means = summary[summary["measure"] == measure].set_index("space").rename(columns={"mean": "value"})
+        for place, space in enumerate(spaces):
+            _pairs(axes, place, positions.loc[positions["space"] == space, measure].to_numpy(), colour_of(space))
+            mean = means.loc[[space], ["value", "ci_low", "ci_high"]].astype(float)
+            style = {"fmt": "D", "markersize": 4, "elinewidth": 2, "capsize": 4, "color": "black"}
+            axes.errorbar([place], mean["value"], whiskers(mean), label="mean and 95% CI", **style)
+            level = far_cosine[space] if measure == "cosine" else 0.5
+            axes.plot([place - 0.4, place + 0.4], [level] * 2, ":", color=GREY, label="all far pairs")
+        axes.set_xticks(range(len(spaces)), spaces)
+        axes.set_ylabel(label)
+        light_grid(axes)
+    panels[1].set_ylim(0, 1)
+    legend_below(figure, panels)
+    return figure
+
+
+def _pairs(axes, place: int, values: np.ndarray, colour: str) -> None:
+    """A dot for each pair around `place`, and a star on the first one."""
+    # not seaborn's stripplot: it shifts by numpy's global numbers, so a pair would not stand at one shift in all spaces
+    shift = np.random.default_rng(0).uniform(-0.25, 0.25, len(values))
+    axes.plot(place + shift, values, ".", color=colour, alpha=0.35, markersize=4, markeredgewidth=0, gid="pairs")
+    axes.plot(place + shift[:1], values[:1], "*", color="black", markersize=7, label="the pair shown")

@@ -1,0 +1,16 @@
+"""How everything is driven: which cells and notebooks there are, what is up to date, and how it is executed.
+
+experiments             params/experiments.yaml: which paper makes what of which dataset
+grids                   the cells of an experiment, as settings of runs
+input_files             which files decide a result besides code
+manifests               what made a run, written when everything else is there
+cells                   computed once, found by a key, continued: any kind of cell
+graph_cells             the cell of a graph recommender
+recheck                 keeps runs after an edit that changes no number
+notebook_parameters     what a notebook declares, and values checked against it
+execution, failures     a kernel of its own, and what is told when it fails
+notebook_jobs           one notebook: up to date, or executed
+pipeline                every task of an experiment, for the Snakefile and for the plan
+durations, plan         what would run now, why, and how long
+doctor, editor_schemas  what this machine has; schemas of params/*.yaml for editors
+"""

@@ -1,0 +1,146 @@
+"""Which paper makes which tables and figures of which dataset: params/experiments.yaml, readable without loading torch.
+
+An experiment is one paper's entry for one dataset: a grid of cells that are trained, and the notebooks that read them.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from lib.core.errors import UserError, unknown
+from lib.core.files import ROOT, read_yaml
+from lib.core.names import DEFAULT_DATASET, read_alignment, reads_text, run_folder
+from lib.core.settings import Strict, validated
+
+
+class More(Strict):
+    """Further cells beside a grid's; backbones, alignments or seeds that are not named are the grid's."""
+
+    backbones: list[str] | None = None
+    alignments: list[str] | None = None
+    seeds: list[int] | None = None
+
+
+class Grid(Strict):
+    """Graph recommenders to train: every combination of backbone, alignment and seed is a cell."""
+
+    scale: Literal["quick", "paper"] = Field(description="of params/protocol.yaml")
+    encoder: str = Field(description="of params/encoders; 'none' for data without texts, which has base models only")
+    backbones: list[str] = Field(min_length=1)
+    alignments: list[str] = Field(min_length=1, description="base@contrastive: base with contrastive's settings")
+    seeds: list[int] = Field(min_length=1)
+    more: list[More] = Field([], description="cells beside the grid's, such as a second seed of some")
+
+    @model_validator(mode="after")
+    def _texts(self):
+        if self.encoder == "none" and any(reads_text(alignment) for _, alignment, _ in self.cells()):
+            raise PydanticCustomError("texts", "without an encoder the alignments must be base")
+        return self
+
+    def cells(self, backbones=None, alignments=None, seeds=None) -> list[tuple[str, str, int]]:
+        """(backbone, alignment, seed) of every run.
+
+        With names given, those cells of the full product, and what `more` has of them.
+        """
+        cells = list(product(backbones or self.backbones, alignments or self.alignments, seeds or self.seeds))
+        for more in self.more:
+            named = more.backbones or self.backbones, more.alignments or self.alignments, more.seeds or self.seeds
+            cells += product(*named)
+
+        def wanted(cell: tuple[str, str, int]) -> bool:
+            chosen = zip(cell, (backbones, alignments, seeds), strict=True)
+            return all(names is None or name in names for name, names in chosen)
+
+        return list(dict.fromkeys(filter(wanted, cells)))
+
+    def folders(self, dataset: str, **chosen) -> list[str]:
+        """Run folders of `cells`."""
+        return [f"runs/{run_folder(dataset, self.encoder, *cell)}" for cell in self.cells(**chosen)]
+
+
+class Entry(Strict):
+    """An experiment as the yaml file writes it."""
+
+    grid: Grid | str = Field(description="the cells, or the paper whose entry for this dataset has them")
+    notebooks: dict[str, dict] = Field(
+        {}, description="of notebooks/<paper>/, with the parameters that differ from their defaults; backbone: each "
+        "executes a notebook once for every backbone of the grid"
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What one paper makes of one dataset."""
+
+    paper: str
+    dataset: str
+    grid: Grid
+    notebooks: dict[str, dict]
+
+
+def load(params: Path = ROOT / "params") -> dict[tuple[str, str], Experiment]:
+    """All experiments by (paper, dataset); raises UserError for a misspelt name, also of a backbone or alignment."""
+    path = Path(params) / "experiments.yaml"
+    entries = {}
+    for paper, datasets in read_yaml(path).items():
+        if not isinstance(datasets, dict):
+            raise UserError(f"{path} ({paper}): name the datasets of this paper, each with a grid")
+        for dataset, entry in datasets.items():
+            entries[paper, dataset] = validated(Entry, entry or {}, f"{path} ({paper}, {dataset})")
+    experiments = {}
+    for (paper, dataset), entry in entries.items():
+        grid = entry.grid
+        if isinstance(grid, str):  # another paper's cells
+            other = entries.get((grid, dataset))
+            if other is None or isinstance(other.grid, str):
+                known = [name for (name, of), own in entries.items() if of == dataset and isinstance(own.grid, Grid)]
+                raise UserError(f"{path} ({paper}, {dataset}): {unknown('grid', grid, known)}")
+            grid = other.grid
+        experiments[paper, dataset] = Experiment(paper, dataset, grid, entry.notebooks)
+        _check(path, dataset, grid, Path(params))
+    for dataset in {dataset for _, dataset in experiments}:
+        scales = {(own.grid.scale, own.grid.encoder) for (_, of), own in experiments.items() if of == dataset}
+        if len(scales) > 1:  # run folders and what papers share have one place per dataset
+            raise UserError(
+                f"{path}: the papers' grids of {dataset} differ in scale or encoder: give all of them the same"
+            )
+    return experiments
+
+
+def chosen(paper: str = "all", dataset: str = "default", params: Path = ROOT / "params") -> list[Experiment]:
+    """The experiments of some papers and datasets, each named in a text with spaces between; raises UserError.
+
+    `all` stands for every paper or dataset, `default` for the dataset that everybody has.
+    """
+    known = load(params)
+    papers = _named("paper", paper, [name for name, _ in known])
+    datasets = _named("dataset of params/experiments.yaml", dataset, [name for _, name in known])
+    found = [entry for (paper, dataset), entry in known.items() if paper in papers and dataset in datasets]
+    if not found:
+        raise UserError(f"no experiment of {paper} on {dataset}: params/experiments.yaml has none")
+    return found
+
+
+def _named(kind: str, text: str, known: list[str]) -> list[str]:
+    names = [DEFAULT_DATASET if name == "default" else name for name in text.split()]
+    for name in names:
+        if name != "all" and name not in known:
+            raise unknown(kind, name, [*dict.fromkeys(known), "all"])
+    return known if "all" in names else names
+
+
+def _check(path: Path, dataset: str, grid: Grid, params: Path) -> None:
+    """Backbones and alignments of a grid need a block in params/<dataset>/<backbone>.yaml."""
+    cells = {file.stem: file for file in (params / dataset).glob("*.yaml") if file.stem != "dataset"}
+    for backbone, alignment in dict.fromkeys(cell[:2] for cell in grid.cells()):
+        if backbone not in cells:
+            raise UserError(f"{path} ({dataset}): {unknown('backbone', backbone, cells)}")
+        blocks = read_yaml(cells[backbone]).get("hyperparameters", {})
+        name = read_alignment(alignment)
+        for needed in (name.kind, name.settings_of):
+            if needed not in blocks:
+                raise UserError(f"{path} ({dataset}, {backbone}): {unknown('alignment', needed, blocks)}")

@@ -1,0 +1,167 @@
+"""The cell of a graph recommender: its inputs, the code behind it, and how it is trained.
+
+runs/<dataset>/<encoder>/<backbone>/<alignment>/seed<k>/    results (lib/training/run_folder.py), params.yaml and
+                                                            manifest.json; while training also a checkpoint
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lib.core.errors import UserError
+from lib.core.files import ROOT
+from lib.core.fingerprints import imported_files
+from lib.core.names import matched_base, read_dataset, read_encoder, reads_text
+from lib.data import datasets, variants
+from lib.data.interactions import Interactions
+from lib.language import profiles, text_variants, text_vectors
+from lib.language.text_vectors import TextVectors
+from lib.models import alignment as alignments
+from lib.training.run_folder import RESULTS, Run
+from lib.training.run_settings import RunSettings
+from lib.training.train import train, untrained
+from lib.workflow import cells
+from lib.workflow.input_files import component_files
+
+COMPUTATION = ROOT / "lib/training/train.py"  # with all that it imports: the code that decides a run's numbers
+
+
+@dataclass(frozen=True)
+class GraphCell:
+    """One graph recommender to be trained, as lib.workflow.cells wants it."""
+
+    settings: RunSettings
+    runs: Path = ROOT / "runs"
+    params: Path = ROOT / "params"
+    data: Path = ROOT / "data"
+    results = RESULTS
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return Path(self.runs) / self.settings.folder
+
+    def needs(self) -> list["GraphCell"]:
+        """The run whose ego table training starts from, if there is one."""
+        return [self._other(self.settings.initial)] if self.settings.initial else []
+
+    def twins(self) -> list["GraphCell"]:
+        """base@contrastive may have the settings of base or of base@generative, and then has their results."""
+        kind = self.settings.kind
+        labels = [kind, *map(matched_base, alignments.names())] if kind == "base" else [kind]
+        others = [label for label in labels if label != self.settings.alignment]
+        return [self._other(self.settings.model_copy(update={"alignment": label})) for label in others]
+
+    def code(self) -> list[Path]:
+        """The modules that train.py imports, directly or through others, and the two that are picked by name."""
+        chosen = [ROOT / name for name in component_files(self.settings.backbone, self.settings.alignment)]
+        files = {COMPUTATION, *chosen}
+        return sorted(files.union(*map(imported_files, files)))
+
+    def inputs(self) -> dict[str, str]:
+        """Content hashes of interactions, text vectors and the earlier run, as far as the run reads them."""
+        digests = {"interactions": self.interactions.fingerprint}
+        if self.text:
+            digests["text"] = self.text.digest
+        for earlier in self.needs():
+            digests["initial"] = cells.read_manifest(earlier.path)["key"]
+        return digests
+
+    def compute(self, key: str, device: str) -> dict:
+        """Train and write the results."""
+        model = self.untrained(device)
+        return train(self.path, self.settings, self.interactions, model, key)
+
+    def read(self) -> Run:
+        """The finished run."""
+        return Run(self.path, self.settings)
+
+    @property
+    def interactions(self) -> Interactions:
+        """What the model is trained and tested on."""
+        label = self.settings.dataset
+        seed = self.settings.seed if read_dataset(label).kind == "noise" else 0  # the others draw nothing
+        return _interactions(label, seed, *self._places, self._state)
+
+    @property
+    def text(self) -> TextVectors | None:
+        """Vectors of all users and items; None for base, where text plays no part."""
+        if not reads_text(self.settings.alignment):
+            return None
+        dataset = read_dataset(self.settings.dataset).name  # whose train split the profiles know
+        label = self.settings.encoder
+        seed = self.settings.seed if read_encoder(label).kind == "shuffled" else 0
+        return _text(dataset, label, seed, *self._places, self._state, self._state_of_encoder)
+
+    @property
+    def text_tensor(self) -> torch.Tensor | None:
+        """Text vectors of users then items [n_users + n_items, T]."""
+        return torch.from_numpy(np.concatenate([self.text.users, self.text.items])) if self.text else None
+
+    def untrained(self, device: str):
+        """The model before its first step."""
+        initial = next((earlier.read() for earlier in self.needs()), None)
+        return untrained(self.settings, self.interactions, self.text_tensor, initial, device)
+
+    @property
+    def _places(self) -> tuple[Path, Path]:
+        return Path(self.params), Path(self.data)
+
+    @property
+    def _state(self) -> tuple:
+        """What tells that the dataset's files have changed since they were loaded."""
+        dataset = read_dataset(self.settings.dataset).name
+        data = [*(self._places[1] / dataset).glob("*"), *(self._places[1] / "recorded" / dataset).glob("*/*")]
+        return _times([self._places[0] / dataset / "dataset.yaml", *data])
+
+    @property
+    def _state_of_encoder(self) -> tuple:
+        """The same for the settings of an encoder, or the file that holds ready-made vectors."""
+        encoder = read_encoder(self.settings.encoder).name
+        return _times([self._places[0] / "encoders" / f"{encoder}.yaml", Path(encoder), ROOT / encoder])
+
+    def _other(self, settings: RunSettings) -> "GraphCell":
+        return GraphCell(settings, self.runs, self.params, self.data)
+
+
+def ensure(settings: RunSettings, device: str = "auto", **places) -> Run:
+    """The run of these settings: loaded when nothing it depends on has changed, otherwise trained or continued."""
+    return cells.ensure(GraphCell(settings, **places), device)
+
+
+# Data and texts are loaded once per process, since a table of fifty cells reads the same ones fifty times; `state` is
+# what tells that their files have changed meanwhile
+
+
+def _times(files: list[Path]) -> tuple:
+    """Name, size and time of files, as far as they are there: what tells of a change without reading them."""
+    known = [(file, file.stat()) for file in sorted(set(files)) if file.is_file()]
+    return tuple((str(file), stat.st_size, stat.st_mtime_ns) for file, stat in known)
+
+
+@lru_cache(maxsize=16)
+def _interactions(label: str, seed: int, params: Path, data: Path, state: tuple) -> Interactions:
+    return variants.interactions(_plain(read_dataset(label).name, params, data, state), label, seed)
+
+
+@lru_cache(maxsize=4)
+def _plain(dataset: str, params: Path, data: Path, state: tuple) -> Interactions:
+    return datasets.load(dataset, params, data)
+
+
+@lru_cache(maxsize=4)  # 30 MB each for amazon
+def _text(
+    dataset: str, encoder: str, seed: int, params: Path, data: Path, state: tuple, state_of_encoder: tuple
+) -> TextVectors:
+    interactions, plain = _plain(dataset, params, data, state), read_encoder(encoder).name
+    texts = None
+    if not text_vectors.needs_texts(plain) and read_encoder(encoder).kind == "metadata":
+        raise UserError(f"{encoder}: vectors that are ready-made cannot be those of metadata: name a text encoder")
+    if text_vectors.needs_texts(plain):
+        about = datasets.settings(dataset, params)
+        texts = text_variants.texts(interactions, profiles.load(interactions, about, data), encoder)
+    vectors = text_vectors.load(interactions, texts, plain, params, data)
+    return text_variants.vectors(vectors, encoder, seed)

@@ -1,0 +1,32 @@
+"""The cells of an experiment as settings of runs."""
+
+from pathlib import Path
+
+from lib.core.errors import unknown
+from lib.core.files import ROOT
+from lib.training.run_settings import RunSettings, resolve
+from lib.workflow import experiments
+
+
+def grid(
+    paper: str,
+    dataset: str,
+    scale: str | None = None,
+    encoder: str | None = None,
+    params: Path = ROOT / "params",
+    **chosen,
+) -> list[RunSettings]:
+    """The settings of every run that a paper reads of a dataset, optionally at another scale or with another encoder.
+
+    `chosen` are the backbones, alignments or seeds to take instead of the grid's. Raises UserError as `resolve` does.
+    """
+    known = experiments.load(params)
+    if (paper, dataset) not in known:
+        raise unknown(
+            f"dataset of {paper} in params/experiments.yaml", dataset, [of for name, of in known if name == paper]
+        )
+    own = known[paper, dataset].grid
+    return [
+        resolve(dataset, *cell, scale or own.scale, encoder or own.encoder, params=params)
+        for cell in own.cells(**chosen)
+    ]

@@ -1,0 +1,40 @@
+"""Which files decide a result besides the code that it imports; a change of one makes it out of date."""
+
+from lib.core.files import ROOT, read_yaml
+from lib.core.names import read_alignment, read_encoder, reads_text
+
+
+def fetched(name: str) -> str:
+    """What `python -m lib fetch` notes of a dataset or of weights: their files and hashes."""
+    return f"data/cache/fetched/{name}.json"
+
+
+def dataset_files(dataset: str) -> list[str]:
+    """What decides the interactions and profiles of a dataset."""
+    settings = f"params/{dataset}/dataset.yaml"
+    files = sorted(ROOT.glob(f"data/recorded/{dataset}/*/*.json*"))  # one level deeper lie unfinished ones
+    if not read_yaml(ROOT / settings).get("sources"):  # a user's own files, which nothing fetches
+        files += sorted(path for path in ROOT.glob(f"data/{dataset}/*") if path.is_file())
+    return [fetched(dataset), settings] + [path.relative_to(ROOT).as_posix() for path in files]
+
+
+def encoder_files(encoder: str) -> list[str]:
+    """Settings and weights of a named encoder, or a file of ready-made vectors; a model's name has none."""
+    encoder = read_encoder(encoder).name
+    settings = f"params/encoders/{encoder}.yaml"
+    if (ROOT / settings).is_file():
+        return [settings] + ([fetched(encoder)] if read_yaml(ROOT / settings).get("sources") else [])
+    return [encoder] if (ROOT / encoder).is_file() else []
+
+
+def component_files(backbone: str, alignment: str) -> list[str]:
+    """The modules of lib that a graph recommender picks by name at run time, which no import statement shows."""
+    kind = read_alignment(alignment).kind
+    files = [f"lib/models/backbones/{backbone}.py"]
+    return files if kind == "base" else [*files, f"lib/models/alignment/{kind}.py"]
+
+
+def cell_files(dataset: str, backbone: str, alignment: str, encoder: str) -> list[str]:
+    """What decides one training run besides its parameters; text plays no part in base."""
+    text = encoder_files(encoder) if reads_text(alignment) else []
+    return [*dataset_files(dataset), "params/protocol.yaml", *component_files(backbone, alignment), *text]

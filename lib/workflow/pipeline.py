@@ -1,0 +1,194 @@
+"""Every task of an experiment, from fetching data to its last figure: what is run, what it reads, what it makes.
+
+The Snakefile turns tasks into rules and lib/workflow/plan.py says which of them would run now; both read this list.
+"""
+
+import shlex
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from lib.core.files import ROOT
+from lib.core.fingerprints import imported_files
+from lib.core.names import DEFAULT_DATASET, read_dataset, reads_text
+from lib.workflow.experiments import Experiment, Grid
+from lib.workflow.input_files import cell_files, dataset_files, encoder_files, fetched
+from lib.workflow.notebook_jobs import Job
+from lib.workflow.notebook_parameters import declared
+
+# notebooks whose first result does not have the notebook's own name
+FIRST_RESULT = {"01_data": "data_card", "06_tables": "ranking"}
+GPU_MEMORY, MEMORY = 8000, 4000  # MB that a task is granted on a cluster
+
+
+@dataclass(frozen=True)
+class Task:
+    """One command and its files, all relative to the repository.
+
+    `reads` and `code` start it again when they are newer than what it makes; `after` only has to be there. What it
+    `makes` is kept when it fails. `done` is a stamp that goes when a task starts: without it a failed task would count
+    as finished, because its restored results are new files.
+    """
+
+    name: str
+    command: str
+    reads: list[str]
+    done: str
+    makes: list[str] = field(default_factory=list)
+    code: list[str] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
+    job: Job | None = None  # the notebook that the command executes, if it does
+    urgent: bool = False  # trainings wait for it
+    resources: dict[str, int] = field(default_factory=dict)
+    threads: int = 1
+
+
+def tasks(experiments: list[Experiment]) -> list[Task]:
+    """All tasks of some experiments, each once, what others wait for first."""
+    found = {}
+    for experiment in experiments:
+        for task in [*_shared(experiment.dataset, experiment.grid), *_trainings(experiment), *_notebooks(experiment)]:
+            found.setdefault(task.done, task)
+    if any(experiment.dataset == DEFAULT_DATASET for experiment in experiments):
+        tour = _tour()
+        found.setdefault(tour.done, tour)
+    fetches = [fetch(name) for name in _to_fetch(found.values())]
+    return [*fetches, *found.values()]
+
+
+# What is fetched
+
+
+def fetch(name: str) -> Task:
+    """Get a dataset or weights; files that a user put there start it again, so that their hashes are noted anew."""
+    own = [*ROOT.glob(f"data/{name}/*.*"), *ROOT.glob(f"data/weights/{name}/*.*")]
+    reads = sorted(path.relative_to(ROOT).as_posix() for path in own)
+    command = shlex.join([sys.executable, "-m", "lib", "fetch", name])
+    return Task(f"fetch {name}", command, reads, done=fetched(name), urgent=True)
+
+
+def _to_fetch(tasks) -> list[str]:
+    folder, suffix = fetched("").removesuffix(".json"), ".json"
+    files = dict.fromkeys(file for task in tasks for file in task.reads if file.startswith(folder))
+    return [file.removeprefix(folder).removesuffix(suffix) for file in files]
+
+
+# What all papers share
+
+
+def _tour() -> Task:
+    settings = f"params/{DEFAULT_DATASET}/lightgcn.yaml"
+    reads = [*cell_files(DEFAULT_DATASET, "lightgcn", "contrastive", "minilm"), settings]
+    return _task("00_tour", f"runs/{DEFAULT_DATASET}/notebooks/00_tour.done", {}, reads, [])
+
+
+def _shared(dataset: str, grid: Grid) -> list[Task]:
+    """Data card, profiles and text vectors of a dataset; the latter two where the grid has an encoder."""
+    found = [_shared_task("01_data", dataset, grid, dataset_files(dataset))]
+    if grid.encoder != "none":
+        found.append(_shared_task("02_profiles", dataset, grid, dataset_files(dataset), urgent=True))
+        found.append(_text_vectors(dataset, grid))
+    return found
+
+
+def _text_vectors(dataset: str, grid: Grid) -> Task:
+    """Encode the texts once, before the trainings that read the vectors from the cache."""
+    reads = [*dataset_files(dataset), *encoder_files(grid.encoder)]
+    resources = {"gpu": 1, "mem_mb": GPU_MEMORY, "runtime": 60}
+    return _shared_task("03_text_vectors", dataset, grid, reads, urgent=True, resources=resources, threads=8)
+
+
+def _shared_task(notebook: str, dataset: str, grid: Grid, reads: list[str], **options) -> Task:
+    values = {"dataset": dataset, "encoder": grid.encoder, "scale": grid.scale}
+    makes = [f"figures/shared/{dataset}/files/{_first_result(notebook)}.json"]
+    return _task(notebook, f"runs/{dataset}/notebooks/{notebook}.done", values, reads, makes, **options)
+
+
+# Trainings
+
+
+def _trainings(experiment: Experiment) -> list[Task]:
+    dataset, grid = experiment.dataset, experiment.grid
+    encoded = [_text_vectors(dataset, grid).done] if grid.encoder != "none" else []
+    found = []
+    for (backbone, alignment, seed), folder in zip(grid.cells(), grid.folders(dataset), strict=True):
+        after = encoded if reads_text(alignment) else []
+        found.append(training(dataset, backbone, alignment, seed, grid.scale, grid.encoder, folder, after=after))
+    return found
+
+
+def training(
+    dataset: str, backbone: str, alignment: str, seed: int, scale: str, encoder: str, folder: str, values=None, after=()
+) -> Task:
+    """Train one cell by executing 04_train into its run folder; `values` are further parameters of the notebook."""
+    plain = read_dataset(dataset).name
+    settings = f"params/{plain}/{backbone}.yaml"
+    offered = {} if dataset == plain else {"dataset": dataset}  # else the settings say it
+    offered |= {"alignment": alignment, "seed": seed, "scale": scale}
+    offered["encoder"] = encoder if reads_text(alignment) else "none"
+    return _task(
+        "04_train",
+        f"{folder}/notebook.done",
+        offered,
+        [*cell_files(plain, backbone, alignment, encoder), settings],
+        [f"{folder}/metrics.json"],
+        files=[settings],
+        chosen=values,
+        after=list(after),
+        resources={"gpu": 1, "mem_mb": GPU_MEMORY, "runtime": 240},
+    )
+
+
+# Notebooks of a paper
+
+
+def _notebooks(experiment: Experiment) -> list[Task]:
+    found = []
+    for name, chosen in experiment.notebooks.items():
+        for backbone in experiment.grid.backbones if chosen.get("backbone") == "each" else [None]:
+            found.append(_paper_notebook(experiment, name, dict(chosen), backbone))
+    return found
+
+
+def _paper_notebook(experiment: Experiment, name: str, chosen: dict, backbone: str | None) -> Task:
+    """A notebook that reads the grid; `backbone` is the one it is executed for, if it is executed for each."""
+    paper, dataset, grid = experiment.paper, experiment.dataset, experiment.grid
+    ending = f"_{backbone}" if backbone else ""
+    if backbone:
+        chosen["backbone"] = backbone
+    runs = [f"{folder}/metrics.json" for folder in grid.folders(dataset, backbones=[backbone] if backbone else None)]
+    encoders = {grid.encoder, *chosen.get("others", [])}
+    texts = [file for encoder in sorted(encoders) for file in encoder_files(encoder)]
+    published = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("params/published/*.csv"))
+    task = _task(
+        f"{paper}/{name}",
+        f"runs/{dataset}/notebooks/{paper}/{name}{ending}.done",
+        {"dataset": dataset, "encoder": grid.encoder, "scale": grid.scale, "seed": grid.seeds[0]},
+        [*runs, *dataset_files(dataset), *texts, *published],
+        [f"figures/{paper}/{dataset}/files/{_first_result(name)}{ending}.json"],
+        chosen=chosen,
+        resources={"gpu": 1, "mem_mb": MEMORY, "runtime": 120},
+    )
+    # an edit there starts the command; whether it concerns this notebook, its parameters and runs tell
+    return replace(task, code=[*task.code, "params/experiments.yaml"])
+
+
+def _first_result(notebook: str) -> str:
+    """The name under which a notebook saves its first figure or table: its own without the number."""
+    return FIRST_RESULT.get(notebook, notebook.partition("_")[2])
+
+
+def _task(notebook: str, done: str, offered: dict, reads, makes, files=(), chosen=None, **options) -> Task:
+    """The task that executes a notebook of notebooks/.
+
+    Of the values `offered` it takes the parameters that it declares; what is `chosen` for it, it must declare.
+    """
+    source, copy = f"notebooks/{notebook}.ipynb", done.replace(".done", ".ipynb")
+    known = declared(ROOT / source)
+    values = {name: value for name, value in offered.items() if name in known} | (chosen or {})
+    reads = list(dict.fromkeys(reads))
+    job = Job(Path(source), Path(copy), tuple(files), values, tuple(reads), tuple(makes))
+    command = shlex.join([sys.executable, *job.words])
+    code = [source, *(path.relative_to(ROOT).as_posix() for path in imported_files(ROOT / source))]
+    name = done.removeprefix("runs/").removesuffix(".done").removesuffix("/notebook")
+    return Task(name, command, reads, done, list(makes), code, job=job, **options)

@@ -1,0 +1,104 @@
+"""Which tasks would do something now, why, and how long that takes: the answer of `make plan`.
+
+Snakemake decides by file times which commands to start and a notebook then decides by content whether to execute; this
+is told by content throughout, so it names what would really be executed.
+"""
+
+from dataclasses import dataclass
+
+from lib.core.errors import UserError
+from lib.core.files import ROOT
+from lib.workflow import experiments, pipeline
+from lib.workflow.durations import estimate, measured
+from lib.workflow.notebook_jobs import OWN_CODE
+from lib.workflow.pipeline import Task
+
+REREAD = 6.0  # seconds to execute 04_train for a finished run
+
+
+@dataclass(frozen=True)
+class Step:
+    """A task that would do something: why, and how long it took before (None: never seen)."""
+
+    name: str
+    why: str
+    seconds: float | None
+
+
+def plan(paper: str = "all", dataset: str = "default") -> list[Step]:
+    """What `make paper` would do for some papers and datasets, in that order; raises UserError for an unknown name."""
+    earlier, unsettled, steps = measured(), set(), []
+    for task in pipeline.tasks(experiments.chosen(paper, dataset)):
+        why = _reason(task, unsettled)
+        if why:
+            unsettled |= {task.done, *task.makes}
+            seconds = estimate(task.name, earlier)
+            if task.job and task.job.notebook.stem == "04_train" and _only_code_changed(task) and _is_trained(task):
+                why, seconds = f"trained, only its notebook is executed again ({why})", REREAD
+            steps.append(Step(task.name, why, seconds))
+    return steps
+
+
+def _reason(task: Task, unsettled: set[str]) -> str:
+    """Why a task would do something; empty when it would not."""
+    if task.job is None:
+        return _reason_to_fetch(task)
+    if not (ROOT / task.job.out).exists():
+        return "to be made"
+    if (ROOT / task.job.out).with_suffix(".failure.md").exists():
+        return "failed last time"
+    if unsettled.intersection(task.reads):
+        return "follows from the above"
+    try:
+        changes = task.job.changes
+    except UserError:  # an input that is yet to be made
+        return "follows from the above"
+    if changes:
+        return f"changed: {', '.join(changes[:3])}" + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
+    return "" if task.job.up_to_date else "to be made"
+
+
+def _only_code_changed(task: Task) -> bool:
+    """Whether a notebook's own code or lib is all that is another than it was; true also where there is no copy."""
+    try:
+        return all(name == OWN_CODE or name.startswith("lib/") for name in task.job.changes)
+    except UserError:
+        return False
+
+
+def _reason_to_fetch(task: Task) -> str:
+    noted = ROOT / task.done
+    if not noted.exists():
+        return "to be fetched"
+    newer = [name for name in task.reads if (ROOT / name).stat().st_mtime > noted.stat().st_mtime]
+    return f"changed: {newer[0]}" if newer else ""
+
+
+def _is_trained(task: Task) -> bool:
+    """Whether a training's run is finished; its notebook also depends on code that does not change a run."""
+    from lib.training.run_settings import resolve  # torch: only where there is something to train
+    from lib.workflow.cells import finished_by_this_code
+    from lib.workflow.graph_cells import GraphCell
+
+    return finished_by_this_code(GraphCell(resolve(**task.job.parameters)))
+
+
+def summary(steps: list[Step], cores: int) -> str:
+    """The plan as text: one line per step, and the time it all takes."""
+    if not steps:
+        return "nothing to do: everything is up to date"
+    width = max(len(step.name) for step in steps)
+    lines = [f"{step.name:{width}}  {_duration(step.seconds):>8}  {step.why}" for step in steps]
+    known = [step.seconds for step in steps if step.seconds is not None]
+    if not known:
+        return "\n".join([*lines, f"{len(steps)} steps, and nothing like them ran before"])
+    time = _duration(max([sum(known) / cores, *known]))  # no less than the longest one takes
+    unseen = f", not counting {len(steps) - len(known)} of which no time is known" if len(known) < len(steps) else ""
+    return "\n".join([*lines, f"{len(steps)} steps, about {time} on {cores} cores{unseen}"])
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    minutes = seconds / 60
+    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"

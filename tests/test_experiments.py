@@ -1,0 +1,147 @@
+"""params/experiments.yaml: which paper makes what of which dataset."""
+
+import shutil
+
+import pytest
+import yaml
+
+from lib.core.errors import UserError
+from lib.core.files import ROOT
+from lib.workflow import experiments
+from lib.workflow.grids import grid
+
+GRID = {"scale": "quick", "encoder": "none", "backbones": ["gccf", "sgl"], "alignments": ["base"], "seeds": [1]}
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A params tree that a test may break, and a function that changes experiments of it: {(paper, dataset): entry}."""
+    shutil.copytree(ROOT / "params", tmp_path / "params")
+
+    def change(changes=None):
+        file = tmp_path / "params/experiments.yaml"
+        content = yaml.safe_load(file.read_text())
+        for (paper, dataset), entry in (changes or {}).items():
+            content.setdefault(paper, {})[dataset] = entry
+        file.write_text(yaml.safe_dump(content))
+        return tmp_path / "params"
+
+    return change
+
+
+def committed(paper, dataset) -> dict:
+    return yaml.safe_load((ROOT / "params/experiments.yaml").read_text())[paper][dataset]
+
+
+def test_a_paper_may_read_the_cells_of_another():
+    known = experiments.load()
+    assert known["report", "amazon"].grid == known["rlmrec", "amazon"].grid
+    assert set(known["report", "amazon"].notebooks).isdisjoint(known["rlmrec", "amazon"].notebooks)
+
+
+def test_cells_of_a_paper_that_has_none_on_that_dataset(copy):
+    tree = copy({("report", "steam"): {"grid": "rlmrec"}})
+    with pytest.raises(UserError, match=r"\(report, steam\): unknown grid 'rlmrec': known: none"):
+        experiments.load(tree)
+
+
+@pytest.mark.parametrize(
+    ("paper", "dataset", "found"),
+    [
+        ("all", "default", {("rlmrec", "movielens-100k"), ("report", "movielens-100k")}),
+        ("rlmrec", "amazon yelp", {("rlmrec", "amazon"), ("rlmrec", "yelp")}),
+        ("report", "all", {("report", "movielens-100k"), ("report", "amazon")}),
+        ("all", "yelp", {("rlmrec", "yelp")}),
+    ],
+)
+def test_choosing(paper, dataset, found):
+    assert {(entry.paper, entry.dataset) for entry in experiments.chosen(paper, dataset)} == found
+
+
+@pytest.mark.parametrize(
+    ("paper", "dataset", "message"),
+    [
+        ("rlmreq", "default", "unknown paper 'rlmreq': did you mean 'rlmrec'"),
+        ("all", "amazn", "unknown dataset of params/experiments.yaml 'amazn': did you mean 'amazon'"),
+        ("report", "yelp", "no experiment of report on yelp"),
+    ],
+)
+def test_a_choice_that_is_not_there_is_one_sentence(paper, dataset, message):
+    with pytest.raises(UserError, match=message):
+        experiments.chosen(paper, dataset)
+
+
+def test_names_with_any_signs_are_taken(copy):
+    """The Makefile used to read the file with a pattern that knew neither '_' nor capitals nor dots."""
+    name = "My_data.v2"
+    tree = copy({("rlmrec", name): {"grid": GRID}})
+    shutil.copytree(tree / "yelp", tree / name)
+    assert [entry.dataset for entry in experiments.chosen("rlmrec", name, tree)] == [name]
+
+
+@pytest.mark.parametrize("encoder", ["minilm", "sentence-transformers/all-mpnet-base-v2", "data/mine/vectors.npy"])
+def test_grid_and_run_agree_on_the_folder(copy, encoder):
+    tree = copy()
+    own = experiments.load(tree)["rlmrec", "amazon"].grid.model_copy(update={"encoder": encoder})
+    for settings in grid("rlmrec", "amazon", encoder=encoder, params=tree):
+        assert f"runs/{settings.folder}" in own.folders("amazon")
+
+
+def test_more_cells_beside_the_grid(copy):
+    more = [{"seeds": [2]}, {"backbones": ["sgl"], "alignments": ["base@generative"], "seeds": [1, 3]}]
+    tree = copy({("rlmrec", "amazon"): {"grid": GRID | {"more": more}}})
+
+    def cells(**chosen):
+        found = grid("rlmrec", "amazon", params=tree, **chosen)
+        return {(cell.backbone, cell.alignment, cell.seed) for cell in found}
+
+    matched = {("sgl", "base@generative", 1), ("sgl", "base@generative", 3)}
+    assert cells() == {(name, "base", seed) for name in ("gccf", "sgl") for seed in (1, 2)} | matched
+    assert cells(backbones=["gccf"]) == {("gccf", "base", 1), ("gccf", "base", 2)}
+    assert cells(alignments=["base"], seeds=[2]) == {("gccf", "base", 2), ("sgl", "base", 2)}
+    assert cells(backbones=["sgl"], alignments=["base@generative"], seeds=[9]) == {("sgl", "base@generative", 9)}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"backbones": ["lightgnc"]}, r"amazon\): unknown backbone 'lightgnc': did you mean 'lightgcn'"),
+        ({"alignments": ["generativ+patience=9"]}, r"gccf\): unknown alignment 'generativ': did you mean 'generative'"),
+    ],
+)
+def test_a_misspelt_name_among_the_further_cells(copy, more, message):
+    entry = committed("rlmrec", "amazon")
+    tree = copy({("rlmrec", "amazon"): entry | {"grid": entry["grid"] | {"more": [more]}}})
+    with pytest.raises(UserError, match=message):
+        experiments.load(tree)
+
+
+def test_without_an_encoder_a_grid_is_base_only(copy):
+    entry = committed("rlmrec", "amazon")
+    tree = copy({("rlmrec", "amazon"): entry | {"grid": entry["grid"] | {"encoder": "none"}}})
+    with pytest.raises(UserError, match="without an encoder the alignments must be base"):
+        experiments.load(tree)
+
+
+def test_matched_cells_in_a_grid(copy):
+    tree = copy()
+    chosen = {"alignments": ["base", "base@generative"]}
+    cells = grid("rlmrec", "amazon", **chosen, params=tree)
+    own = experiments.load(tree)["rlmrec", "amazon"].grid
+    assert {f"runs/{cell.folder}" for cell in cells} == set(own.folders("amazon", **chosen))
+    assert {cell.encoder for cell in cells} == {"none"}
+
+
+def test_grids_of_one_dataset_share_scale_and_encoder(copy):
+    """Run folders have one place per cell, whatever paper asks for it."""
+    entry = committed("rlmrec", "amazon")
+    other = entry["grid"] | {"scale": "quick"}
+    with pytest.raises(UserError, match="grids of amazon differ in scale or encoder"):
+        experiments.load(copy({("report", "amazon"): {"grid": other}}))
+
+
+def test_a_paper_without_datasets_is_one_sentence(copy):
+    tree = copy()
+    (tree / "experiments.yaml").write_text("rlmrec:\n")
+    with pytest.raises(UserError, match=r"\(rlmrec\): name the datasets"):
+        experiments.load(tree)

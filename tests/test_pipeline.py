@@ -1,0 +1,140 @@
+"""Every task of the committed experiments: what it reads, makes and waits for."""
+
+from dataclasses import replace
+
+import pytest
+
+from lib import cli
+from lib.core.errors import UserError
+from lib.core.files import ROOT
+from lib.core.names import reads_text
+from lib.workflow import experiments, notebook_jobs, pipeline
+from lib.workflow.input_files import encoder_files, fetched
+
+EXPERIMENTS = experiments.chosen("all", "all")
+TASKS = pipeline.tasks(EXPERIMENTS)
+TRAININGS = [task for task in TASKS if task.job and task.job.notebook.stem == "04_train"]
+
+
+def notebooks_of(paper, dataset) -> dict:
+    """The tasks of a paper's notebooks on a dataset, by the name of their copy."""
+    return {
+        task.job.out.stem: task
+        for task in TASKS
+        if task.job and task.job.out.parts[1:4] == (dataset, "notebooks", paper)
+    }
+
+
+def test_there_is_something_to_look_at():
+    assert len(TRAININGS) > 50 and len(TASKS) > len(TRAININGS) + 20
+
+
+def test_notebooks_take_their_parameters():
+    for task in TASKS:
+        if task.job and task.job.notebook.stem != "00_tour":
+            assert task.job.parameters, task.name  # strict: raises for a name that the notebook lacks, or a wrong type
+
+
+def test_all_cells_of_the_grids_are_trained():
+    trained = {task.job.out.parent.as_posix() for task in TRAININGS}
+    wanted = {folder for own in EXPERIMENTS for folder in own.grid.folders(own.dataset)}
+    assert trained == wanted
+
+
+@pytest.mark.parametrize("own", EXPERIMENTS, ids=lambda own: f"{own.paper} {own.dataset}")
+def test_notebooks_of_a_paper_read_every_cell_and_the_encoders_they_name(own):
+    tasks = notebooks_of(own.paper, own.dataset)
+    each = {name for name, chosen in own.notebooks.items() if chosen.get("backbone") == "each"}
+    expected = set(own.notebooks) - each | {f"{name}_{backbone}" for name in each for backbone in own.grid.backbones}
+    assert set(tasks) == expected and expected
+    for name, task in tasks.items():
+        cells = {file for file in task.reads if file.endswith("metrics.json")}
+        backbone = task.job.parameters.get("backbone") if name not in own.notebooks else None
+        chosen = {"backbones": [backbone]} if backbone else {}
+        assert cells == {f"{folder}/metrics.json" for folder in own.grid.folders(own.dataset, **chosen)}
+        assert task.job.parameters["dataset"] == own.dataset
+        assert task.makes[0].startswith(f"figures/{own.paper}/{own.dataset}/files/")
+        assert set(task.reads) == set(task.job.inputs)
+
+
+def test_encoders_that_a_notebook_names_are_read():
+    texts = notebooks_of("rlmrec", "amazon")["13_texts"].reads
+    assert {"params/encoders/wordllama.yaml", fetched("wordllama"), "params/encoders/tfidf.yaml"} <= set(texts)
+    assert fetched("tfidf") not in texts
+
+
+def test_results_that_a_task_makes_are_those_that_its_notebook_saves():
+    """A name that no notebook saves would be made again for ever."""
+    for task in TASKS:
+        if task.makes and task.job.notebook.stem != "04_train":
+            source = (ROOT / task.job.notebook).read_text()
+            name = task.makes[0].rpartition("/")[2].removesuffix(".json")
+            backbone = str(task.job.parameters.get("backbone"))
+            assert name in source or name.replace(backbone, "{backbone}") in source, task.name
+
+
+def test_a_dataset_without_text_has_no_notebook_that_reads_text():
+    own = {task.job.notebook.stem for task in TASKS if task.job and task.job.out.parts[1] == "yelp"}
+    assert own == {"01_data", "04_train", "06_tables"}
+
+
+def test_only_aligned_runs_read_text_and_wait_for_its_vectors():
+    for task in TRAININGS:
+        aligned = reads_text(task.job.parameters["alignment"])
+        assert ("none" not in task.job.out.parts) == aligned
+        assert any("encoders" in file for file in task.reads) == aligned
+        assert any("03_text_vectors" in file for file in task.after) == aligned
+        assert not [file for file in (*task.reads, *task.after) if file.startswith("figures/")]  # results train nothing
+
+
+def test_shared_tasks_stand_once_and_come_before_what_waits_for_them():
+    done = [task.done for task in TASKS]
+    assert len(done) == len(set(done))
+    made = {file: place for place, task in enumerate(TASKS) for file in (task.done, *task.makes)}
+    for place, task in enumerate(TASKS):
+        for file in (*task.reads, *task.after):
+            assert made.get(file, -1) < place, f"{task.name} comes before {file}"
+
+
+def test_everything_that_is_fetched_is_a_task():
+    fetches = {task.done for task in TASKS if not task.job}
+    assert {fetched(name) for name in ("movielens-100k", "amazon", "yelp", "minilm", "wordllama")} <= fetches
+    assert {file for task in TASKS for file in task.reads if "cache/fetched" in file} <= fetches
+
+
+def test_code_behind_a_task_holds_what_its_notebook_imports():
+    task = next(task for task in TRAININGS if "gccf" in task.name)
+    assert {"notebooks/04_train.ipynb", "lib/workflow/cells.py", "lib/models/graph.py"} <= set(task.code)
+    assert "lib/models/backbones/gccf.py" in task.reads  # picked by name, so no import statement shows it
+
+
+def test_train_makes_the_job_that_the_workflow_makes(monkeypatch):
+    """Otherwise `python -m lib train` and `make paper` would each find the other's run out of date."""
+    jobs = []
+    monkeypatch.setattr(notebook_jobs, "main", lambda job: jobs.append(job) or 0)
+    monkeypatch.chdir(ROOT)
+    for task in TRAININGS:
+        _, dataset, _, backbone, alignment, seed, _ = task.job.out.parts
+        assert cli.main(["train", dataset, backbone, alignment, "--seed", seed.removeprefix("seed")]) == 0
+        own = jobs.pop()
+        assert (own.out, own.parameters) == (task.job.out, task.job.parameters)
+        assert set(own.inputs) == {file for file in task.job.inputs if (ROOT / file).exists()}
+
+
+def test_files_of_ready_made_vectors_are_read(tmp_path):
+    assert encoder_files("org/model") == []  # a name on the hub has no file
+    assert encoder_files("minilm+shuffled") == encoder_files("minilm") != []
+
+
+def test_a_misspelt_parameter_of_a_notebook_is_told():
+    own = experiments.load()["rlmrec", "movielens-100k"]
+    wrong = replace(own, notebooks={"11_cost": {"repeets": 9}})
+    (task,) = [task for task in pipeline.tasks([wrong]) if "11_cost" in task.name]
+    with pytest.raises(UserError, match="unknown parameter 'repeets': did you mean 'repeats'"):
+        assert task.job.parameters
+
+
+def test_another_dataset_in_the_experiments_leaves_notebooks_as_they_are():
+    """The file starts their commands, which find by content that nothing of theirs has changed."""
+    task = notebooks_of("rlmrec", "movielens-100k")["06_tables"]
+    assert "params/experiments.yaml" in task.code and "params/experiments.yaml" not in task.job.inputs
