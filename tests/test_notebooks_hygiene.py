@@ -16,7 +16,7 @@ FORBIDDEN = re.compile(r"^\s*[%!]\s*(pip|conda)|sys\.path|filterwarnings\(\s*['\
 LONGEST, LARGEST = 15, 300_000  # lines of a cell, bytes of a file
 
 
-@pytest.fixture(params=sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+@pytest.fixture(params=sorted((ROOT / "notebooks").rglob("*.ipynb")), ids=lambda path: path.stem)
 def path(request):
     return request.param
 

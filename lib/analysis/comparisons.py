@@ -50,6 +50,7 @@ def mean_over_seeds(runs: Iterable[tuple[Hashable, Ranked]]) -> dict[Hashable, p
     frames = {}
     for key, run in runs:
         frames.setdefault(key, []).append(run.per_user)
+    # over seeds first: tests and intervals draw users, and one user's seeds are not independent of each other
     return {key: pd.concat(parts).groupby("user", as_index=False).mean() for key, parts in frames.items()}
 
 
@@ -76,6 +77,7 @@ def over_users(runs: Sequence[Ranked], rng: np.random.Generator) -> pd.DataFrame
     if not tables:
         return _stacked({})
     table = pd.concat(tables, ignore_index=True)
+    # in place of the correction by `compare`, which is over the metrics of one comparison only
     table["p_holm"] = corrected(table)
     return table
 
@@ -94,6 +96,7 @@ def best_models(runs: Sequence[Ranked]) -> set[tuple]:
     """
     means, found = user_means(runs), set()
     for dataset, backbone in dict.fromkeys((model[0], model[2]) for model in means):
+        # an encoder does not divide rivals: base models have none, and one of them may be the best
         rivals = {model: frame for model, frame in means.items() if (model[0], model[2]) == (dataset, backbone)}
         for metric in next(iter(rivals.values())).columns.drop("user"):
             values = pd.DataFrame({model: frame.set_index("user")[metric] for model, frame in rivals.items()})
@@ -122,6 +125,7 @@ def over_seeds(ranking: pd.DataFrame) -> pd.DataFrame:
         rows.append(row | _welch(ours, theirs))
     columns = [*COMPARISON, "seeds", "base_seeds", "base", "base_sd", "difference", "ci_low", "ci_high", "p"]
     table = pd.DataFrame(rows, columns=columns)
+    # rows without a p are taken out, since each would make Holm's correction of the others stricter
     table["p_holm"] = corrected(table[table["p"].notna()]).reindex(table.index)
     return table
 
@@ -130,6 +134,7 @@ def differences_by_seed(ranking: pd.DataFrame) -> pd.DataFrame:
     """The same differences one seed at a time, for seeds that both models have: COMPARISON, seed, difference."""
     parts = []
     for model, base, metric, ours, theirs in _values_by_seed(ranking):
+        # subtracted by seed: one that only one of the models has comes out as NaN
         both = (ours - theirs).dropna().rename("difference").reset_index()
         parts.append(both.assign(**comparison(model, base, metric)))
     columns = [*COMPARISON, "seed", "difference"]

@@ -63,6 +63,7 @@ def epoch_seconds(
                 train()  # reads its losses back, so a GPU has finished
                 taken[-1].append(time.perf_counter() - start)
                 progress.update()
+    # the least, not the mean: whatever else the machine does can only make an epoch slower
     seconds = dict(zip(timed, np.min(taken[1:], axis=0), strict=True))
     rows = [(*cell.model, seconds[_what_trains(cell)]) for cell in cells]
     return pd.DataFrame(rows, columns=[*MODEL, "seconds_per_epoch"])
@@ -100,6 +101,7 @@ def against_base(costs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     same = published["dataset"].isin(costs["dataset"])
     known = published[same] if same.any() else published
     ratios = known.pivot(index=["dataset", "backbone"], columns="alignment", values="seconds")
+    # ratios first and then their mean: the seconds of a large dataset would drown those of a small one
     ratios = ratios.div(ratios["base"], axis=0).groupby("backbone").mean().stack()
     rows = []
     for (backbone, alignment), seconds in own.items():
@@ -140,6 +142,7 @@ def scoring_seconds(runs: Sequence[Run], data: Interactions, repeats: int = 7) -
 
 
 def _seconds(final: torch.Tensor, data: Interactions, users: np.ndarray) -> float:
+    # processor time and not the clock's: on a busy machine waiting would be measured too
     start = time.process_time()
     ranking.top_items(final[: data.n_users], final[data.n_users :], data.train, users, 20)
     return time.process_time() - start

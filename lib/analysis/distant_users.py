@@ -32,10 +32,12 @@ def far_pairs(train: sp.csr_matrix, text, n: int = 100) -> pd.DataFrame:
     if train.shape[0] < 2:
         raise UserError("there is one user only: a pair needs two")
     shared, unit, free = fewest_shared(train), _unit(text), np.ones(train.shape[0], dtype=bool)
+    # with types from the start: an empty column without one would spoil that of the users added to it
     found = pd.DataFrame({"user": [], "partner": [], "text_cosine": []}).astype({"user": int, "partner": int})
     while True:  # the next pair by cosine is always mutual, so each round takes many at once
         fresh = _mutual_nearest(train, unit, shared, free)
         best = fresh["text_cosine"].max()
+        # the closest free pair is always a fresh one: when it is no closer than the n-th, no better one can come
         if fresh.empty or (len(found) >= n and best <= found["text_cosine"].iloc[n - 1]):
             found.insert(2, "shared", shared)
             return found[:n]
@@ -54,6 +56,7 @@ def _mutual_nearest(train, unit, shared: int, free) -> pd.DataFrame:
         partner.append(near.argmax(1))
         cosine.append(near.max(1))
     partner, cosine, users = np.concatenate(partner), np.concatenate(cosine), np.arange(len(unit))
+    # users < partner takes each pair once; the cosine is -inf where no far user is free
     mutual = (partner[partner] == users) & (users < partner) & np.isfinite(cosine)
     return pd.DataFrame({"user": users, "partner": partner, "text_cosine": cosine})[mutual]
 
@@ -75,6 +78,7 @@ def positions(pairs: pd.DataFrame, spaces: dict, train: sp.csr_matrix) -> pd.Dat
         candidates = [mask.sum(1) for mask in far]
         columns = {"user": ends[:, 0], "partner": ends[:, 1], "space": label, "cosine": cosine, "rank": ahead[0] + 1}
         columns["candidates"] = candidates[0]
+        # less one, since the partner is a far user too but cannot be nearer than itself
         shares = [count / np.maximum(others - 1, 1) for count, others in zip(ahead, candidates, strict=True)]
         tables.append(pd.DataFrame(columns | {"nearer": np.mean(shares, axis=0)}))
     return pd.concat(tables, ignore_index=True)
@@ -95,6 +99,7 @@ def mean_far_cosine(spaces: dict, train: sp.csr_matrix) -> dict[str, float]:
         far = _shared(train, rows) == shared
         count += far.sum()
         for label, unit in units.items():
+            # summed in double precision: single precision loses digits over millions of pairs
             totals[label] += float((unit[rows] @ unit.T)[far].sum(dtype=float))
     return {label: total / count for label, total in totals.items()}
 
@@ -117,7 +122,7 @@ def pair_summary(positions: pd.DataFrame, rng: np.random.Generator) -> pd.DataFr
 
 
 def _shared(train: sp.csr_matrix, rows) -> np.ndarray:
-    """How many train items each of some users shares with every user: [rows, n_users]; with itself, more than any."""
+    """How many train items each user of `rows` shares with every user: [rows, n_users], infinitely many with itself."""
     binary = (train != 0).astype(np.float32)
     shared = (binary[rows] @ binary.T).toarray()
     shared[np.arange(len(rows)), rows] = np.inf

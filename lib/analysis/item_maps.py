@@ -17,6 +17,8 @@ def clusters(vectors, k: int = 5, seed: int = 2025) -> np.ndarray:
     from sklearn.cluster import KMeans
 
     labels = KMeans(k, n_init=10, random_state=seed).fit_predict(unit_rows(vectors).cpu().numpy())
+    # k-means numbers its clusters at random; by size they keep their colours from one figure to the next. The second
+    # argsort inverts the order: it gives the new number of each old one
     order = np.argsort(-np.bincount(labels, minlength=k), kind="stable")
     return np.argsort(order)[labels]
 
@@ -40,6 +42,7 @@ def umap_coordinates(vectors, cache: Path) -> np.ndarray:
     """
     vectors = np.ascontiguousarray(torch.as_tensor(vectors).detach().cpu(), dtype=np.float32)
     options = {"random_state": 42, "n_neighbors": 30, "min_dist": 0.1}
+    # the version is part of the name: another umap-learn draws another map of the same vectors
     path = Path(cache) / f"{digest(vectors.tobytes(), vectors.shape, options, version('umap-learn'))}.npy"
     if not path.exists():
         coordinates = _fit_umap(vectors, options)
@@ -54,4 +57,5 @@ def _fit_umap(vectors: np.ndarray, options: dict) -> np.ndarray:
 
     with warnings.catch_warnings():  # islands in the neighbour graph are a finding, not a fault
         warnings.filterwarnings("ignore", message="Graph is not fully connected")
+        # a fixed random_state makes UMAP use one thread anyway; asked for more it only warns
         return UMAP(n_jobs=1, **options).fit_transform(vectors)

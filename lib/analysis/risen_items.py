@@ -61,6 +61,7 @@ def nearest_layout(
 
     Cells hold a name and the first sentence of the profile; \\* marks a neighbour that the text agrees with.
     """
+    # the text always agrees with itself, so its own column gets no marks
     marks = np.where(table["in_text"] & (table["space"] != "text"), r"\* ", "")
     cells = [described(names[i], texts[i]) for i in table["neighbour"]]
     table = table.assign(cell=marks + np.array(cells, dtype=object))

@@ -19,11 +19,13 @@ def overlap_of_run(run: Run, vectors: TextVectors) -> pd.DataFrame:
     the run, the text or the code differs.
     """
     code = code_digest([MEASURE, *imported_files(MEASURE)])
+    # the content is in the file's name: a stale file is never found, so none has to be checked
     path = run.path / f"overlap_{digest(run.manifest['key'], vectors.digest, code)}.csv"
     if not path.exists():
         spaces = {kind: run.embeddings[f"item_{kind}"] for kind in ("ego", "final")}
         # all items are the first 3000 where there are no more
         items = ("all", "first3000") if len(vectors.items) > text_overlap.FIRST_ITEMS else ("all",)
+        # a generator of its own: the intervals are the same whichever notebook measures first
         rng = np.random.default_rng(run.settings.seed)
         write_text(path, text_overlap.mean_overlap(spaces, vectors.items, rng, items=items).to_csv(index=False))
     return pd.read_csv(path)

@@ -32,6 +32,7 @@ def degree_groups(degrees, n: int = 5) -> pd.Categorical:
     Rows of one degree stay together, so the groups are only about equally large, and fewer than n where degrees repeat.
     """
     degrees = np.asarray(degrees)
+    # the inner quantiles are the borders; equal ones leave groups empty, and np.unique closes the gaps
     codes = np.searchsorted(np.quantile(degrees, np.arange(1, n) / n), degrees)
     _, codes = np.unique(codes, return_inverse=True)
     ranges = pd.Series(degrees).groupby(codes).agg(["min", "max"]).itertuples(index=False)
@@ -53,6 +54,8 @@ def item_hits(final: torch.Tensor, data: Interactions, groups: pd.Categorical, k
     codes = np.asarray(groups.codes)
     users = np.flatnonzero(np.diff(data.test.indptr))
     top = ranking.top_items(final[: data.n_users], final[data.n_users :], data.train, users, k).cpu().numpy()
+    # found: which of the k are hits; shown: the group of each; wanted: test items, a sparse row per user, so that the
+    # length of a row is how many there are
     found, shown, wanted = ranking.hits(top, data.test, users), codes[top], data.test[users]
     frames = [
         pd.DataFrame({
@@ -124,6 +127,7 @@ def sparse_against_dense(parts: dict[str, list[Part]], metric: str = "recall@20"
         sparse, dense = (
             means[model].set_index("user")[metric] - means[base].set_index("user")[metric] for means in (first, last)
         )
+        # against zeros of the same users this is the interval of the gain itself
         sparse_low = difference_of_means(sparse, 0 * sparse)["ci_low"]
         row = comparison(model, base, metric)
         row |= {"sparse": sparse.mean(), "sparse_low": sparse_low, "dense": dense.mean()}

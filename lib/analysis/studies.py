@@ -27,6 +27,7 @@ def cells(
     """
     made = []
     for condition in conditions:
+        # the condition stands last, since it may replace what the others have in common
         chosen = {"dataset": dataset, **common, **condition}
         wanted = {name: chosen[name] for name in ("dataset", "alignment", "encoder") if name in chosen}
         labels = {"alignment": read_alignment(condition["alignment"]).kind}
@@ -52,12 +53,15 @@ def differences(
     base: dict | None = None,
     shared: tuple[str, ...] = (),
 ) -> pd.DataFrame:
-    """Each condition against the one with the labels `base` (alignment: base) and its own `shared` ones, users paired.
+    """Each condition compared with its base over the same users.
 
+    The base of a condition has the labels `base` (alignment=base unless given) and equals it in the labels `shared`.
     Columns: labels, metric, difference, ci_low, ci_high, p, p_wilcoxon and p_holm over all comparisons of one metric.
     """
     base = base or {"alignment": "base"}
     frames = user_means(runs)
+    # a base for each value of the shared labels, such as one for every share of noise; labels that it has beside those
+    # of `base` do not matter
     bases = {_values(key, shared): frame for key, frame in frames.items() if base.items() <= dict(key).items()}
     compared = [
         _labelled(significance.compare(bases[_values(key, shared)], frame, rng), key)

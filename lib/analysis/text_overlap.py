@@ -45,6 +45,7 @@ def neighbours(vectors: np.ndarray | torch.Tensor, k: int) -> np.ndarray:
 def neighbour_overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Jaccard index of two neighbour lists per item: [n, k] and [n, k] -> [n], ids unique within a row."""
     ids = np.sort(np.concatenate([a, b], axis=1), axis=1)
+    # in the sorted union an id of both lists stands beside itself, so all items are counted without a loop
     shared = (ids[:, 1:] == ids[:, :-1]).sum(axis=1)
     return shared / (ids.shape[1] - shared)
 
@@ -52,6 +53,7 @@ def neighbour_overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def chance_overlap(n: int, k: int) -> float:
     """Expected Jaccard index of two random k-subsets of the n - 1 other items (0.0170 for 3000 and 100)."""
     shared = np.arange(k + 1)
+    # the mean of the index and not the index of the mean: it is not linear in the number shared
     return float(stats.hypergeom(n - 1, k, k).pmf(shared) @ (shared / (2 * k - shared)))
 
 
@@ -77,6 +79,7 @@ def mean_overlap(
     if unknown_items := set(items) - {"all", "first3000"}:
         raise UserError(f"items must be 'all' or 'first3000', not '{unknown_items.pop()}'")
     sizes = {name: len(text) if name == "all" else min(len(text), FIRST_ITEMS) for name in items}
+    # by size: two names for the same items cost one search and show the same interval
     tables = {n: _overlap_of_first(n, spaces, text, rng, ks) for n in dict.fromkeys(sizes.values())}
     table = pd.concat([tables[n].assign(items=name) for name, n in sizes.items()], ignore_index=True)
     table.insert(1, "items", table.pop("items"))
@@ -139,6 +142,7 @@ def gains_over_base(values: pd.DataFrame, rng: np.random.Generator, draws: int =
     bases = [(backbone, "base") for backbone, _ in models]
     if lacking := {backbone for backbone, _ in set(bases) - set(models)}:
         raise UserError(f"no base run of {', '.join(sorted(lacking))}: a gain needs the base of the same backbone")
+    # the share that each item has in each draw: one product then gives the means of all draws
     weights = rng.multinomial(n, np.full(n, 1 / n), size=draws) / n
     means = np.vstack([values.mean(), weights @ values.to_numpy()])  # the items as they are, then the draws
     base, columns = means[:, [models.index(model) for model in bases]], {}
@@ -150,4 +154,5 @@ def gains_over_base(values: pd.DataFrame, rng: np.random.Generator, draws: int =
             low, high = np.quantile(estimates[1:], (0.025, 0.975), axis=0)
             columns |= dict(zip(names, (estimates[0], low, high), strict=True))
     table = pd.DataFrame(columns, pd.MultiIndex.from_tuples(models, names=["backbone", "alignment"]))
+    # base keeps its row, as NaN: a gain of exactly zero would look like something measured
     return table.drop("base", level="alignment").reindex(table.index)

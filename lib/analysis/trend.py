@@ -25,12 +25,14 @@ def alignment_trend(
     n_blocks = min(BLOCKS, len(sample))
     blocks = (first.numpy() % n_blocks) * n_blocks + second.numpy() % n_blocks  # of both items of a pair, as one number
     x = _pair_cosines(text[sample], first, second)
+    # many pairs may have the same text cosine, and then several quantiles are one value
     edges = np.unique(np.quantile(x, np.linspace(0, 1, 21)))
     rank, trends, slopes = stats.rankdata(x), [], []
     for label, space in spaces.items():
         y = _pair_cosines(space[sample], first, second)
         trends.append(_binned(x, y, edges, blocks, n_blocks).assign(space=label))
         slope = np.ravel(_jackknife(_slopes(x, y, blocks, n_blocks)))
+        # Spearman's coefficient is Pearson's of the ranks; those of the text serve all spaces
         slopes.append((label, *slope, np.corrcoef(rank, stats.rankdata(y))[0, 1]))
     trend = pd.concat(trends, ignore_index=True)
     trend = trend[trend["pairs"] > 0].reset_index(drop=True)
@@ -59,8 +61,10 @@ def _pair_cosines(vectors, first, second) -> np.ndarray:
 
 def _totals(cells, weights, n_blocks: int, width: int) -> np.ndarray:
     """Sums per bin over all pairs (row 0) and over the pairs without each block of items: [1 + n_blocks, width]."""
+    # a cell is (block of one item, block of the other, bin) as one number, so one pass sums them all
     sums = np.bincount(cells, weights, n_blocks * n_blocks * width)
     sums = sums.reshape(n_blocks, n_blocks, width).astype(float)
+    # pairs with an item in the block, on either side; those with both there would count twice
     touched = sums.sum(0) + sums.sum(1) - np.einsum("ggw->gw", sums)
     total = sums.sum((0, 1))
     return np.vstack([total, total - touched])
@@ -68,6 +72,7 @@ def _totals(cells, weights, n_blocks: int, width: int) -> np.ndarray:
 
 def _slopes(x, y, blocks, n_blocks: int) -> np.ndarray:
     """Least-squares slope of y on x over all pairs, then without each block: [1 + n_blocks, 1]."""
+    # in double precision, since the differences below cancel most of the digits
     x, y = x.astype(float), y.astype(float)
     n, sx, sy, sxy, sxx = (_totals(blocks, weights, n_blocks, 1) for weights in (None, x, y, x * y, x * x))
     return (n * sxy - sx * sy) / (n * sxx - sx * sx)

@@ -13,6 +13,8 @@ def untrained_rankings(data: Interactions, text: torch.Tensor, ks=(5, 10, 20)) -
 
     text: vectors of users then items [n_users + n_items, T], scored by their dot product as final vectors are.
     """
+    # final vectors of width one, 1 for every user: a score is then the item's popularity, of which only the order
+    # counts
     popularity = np.concatenate([np.ones(data.n_users), np.log1p(data.train.getnnz(axis=0))])
     finals = {"text only": text, "popularity": torch.from_numpy(popularity)[:, None]}
     tables = {name: ranking.evaluate(final, data.n_users, data.train, data.test, ks) for name, final in finals.items()}
@@ -25,5 +27,6 @@ def _expected_at_random(data: Interactions, ks) -> pd.DataFrame:
     users = np.flatnonzero(n_relevant)
     candidates = (data.n_items - np.diff(data.train.indptr))[users, None]
     # the metrics are linear in hits, so hits may be probabilities
+    # beyond a user's last candidate there is no rank that could be a hit
     chance = np.where(np.arange(max(ks)) < candidates, n_relevant[users, None] / candidates, 0)
     return pd.DataFrame({"user": users, **ranking.recall_and_ndcg(chance, n_relevant[users], ks)})

@@ -55,6 +55,7 @@ def _version(package: str) -> str | None:
 
 
 def _cpu_model() -> str:
+    # on Linux platform.processor() is empty or names the architecture only
     try:
         found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
     except OSError:
@@ -71,6 +72,7 @@ def free_resources() -> dict[str, str]:
         "memory": f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free",
         "disk": f"{disk.free / 2**30:.1f} GiB free",
     }
+    # not by torch.cuda, which takes memory itself, on a GPU that may be full: this is also called after failures
     if shutil.which("nvidia-smi"):
         query = ["nvidia-smi", "--query-gpu=name,memory.used,memory.total", "--format=csv,noheader"]
         facts["gpu"] = "; ".join(subprocess.run(query, capture_output=True, text=True).stdout.splitlines())

@@ -29,4 +29,5 @@ def exit_status(command: Callable[[], int | None]) -> int:
         return 2
     except KeyboardInterrupt:
         print("interrupted: the same command goes on where it can", file=sys.stderr)
+        # 128 + SIGINT, as shells report a command that Ctrl-C ended
         return 130

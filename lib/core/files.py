@@ -24,13 +24,17 @@ def atomic_path(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # in the same folder, since a rename is atomic within one file system only, and with the same suffix, since numpy
+    # and matplotlib read the format off it or add their own
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
+        # or a crash of the machine could leave the new name on a file whose content was never written
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
+        # mkstemp makes files that nobody else may read
         temporary.chmod(0o644)
         os.replace(temporary, path)
     except Exception as error:
@@ -84,5 +88,6 @@ def digest(*parts) -> str:
             part = sha256(part)
         if not isinstance(part, bytes):
             part = json.dumps(part, sort_keys=True, default=str).encode()
+        # each part by a hash of its own: joined as they are, ('ab', 'c') and ('a', 'bc') would be the same
         total.update(hashlib.sha256(part).digest())
     return total.hexdigest()[:16]

@@ -49,6 +49,8 @@ def notebook_cells(path: Path) -> list[dict]:
 def _imported(path: Path, root: Path) -> set[Path]:
     names = set().union(*map(_import_names, source_of(path)))
     parts = [name.split(".") for name in names]
+    # a name may end in a function, so every beginning of it is tried as a module and as a package; packages count too,
+    # since importing a module executes their __init__
     places = {root.joinpath(*name[:length]) for name in parts for length in range(1, len(name) + 1)}
     files = {place.with_suffix(".py") for place in places} | {place / "__init__.py" for place in places}
     return {file for file in files if file.is_file()}
@@ -75,5 +77,6 @@ def _behaviour(source: str) -> str:
     for node in ast.walk(tree):
         documented = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
         if documented and ast.get_docstring(node) is not None:
+            # a body of nothing but a docstring would be empty, which is no Python
             node.body = node.body[1:] or [ast.Pass()]
     return ast.unparse(tree)

@@ -57,6 +57,7 @@ def matched_base(alignment: str) -> str:
 
 def with_settings(alignment: str, **settings) -> str:
     """'contrastive+weight=0.1': an alignment with settings that differ from the yaml's."""
+    # :g writes 1.0 as 1, so that both name the same run folder
     written = (f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in settings.items())
     return alignment + ("," if "+" in alignment else "+") + ",".join(written)
 
@@ -94,6 +95,7 @@ def read_encoder(label: str) -> Variant:
 
 
 def _variant(label: str, kinds: tuple[str, ...]) -> Variant:
+    # from the right, since a file of vectors may have a '+' in its own name
     name, _, variant = label.rpartition("+")
     kind, _, value = variant.partition("=")
     known = name and kind in kinds and (kind == "noise" or not value)  # only noise comes with one

@@ -41,6 +41,7 @@ class Progress:
             self.bar.update(steps)
         elif time.monotonic() - self.last >= self.every:
             self.last = time.monotonic()
+            # to stderr, so that what a command prints can still be piped
             print(f"{self.label} {self._state()} {note}".rstrip(), file=sys.stderr, flush=True)
 
     def _state(self) -> str:

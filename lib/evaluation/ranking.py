@@ -50,6 +50,7 @@ def hits(top: np.ndarray, relevant: sp.csr_matrix, users: np.ndarray) -> np.ndar
     rows = relevant[users].tocoo()
     keys = np.sort(rows.row.astype(np.int64) * n_items + rows.col)
     wanted = np.arange(len(users), dtype=np.int64)[:, None] * n_items + top
+    # a pair behind the last key would get a place that does not exist; at the last one it is not equal either
     places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return keys[places] == wanted
 

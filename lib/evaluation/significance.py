@@ -34,6 +34,7 @@ def bootstrap_difference(base, other, rng: np.random.Generator):
 def paired_tests(base, other) -> tuple[float, float]:
     """Two-sided p-values of the paired t test and the Wilcoxon signed-rank test on users [n]; 1 if nothing differs."""
     difference = np.asarray(other, dtype=float) - np.asarray(base, dtype=float)
+    # neither test is defined without any difference
     if not difference.any():
         return 1.0, 1.0
     return float(stats.ttest_1samp(difference, 0).pvalue), float(stats.wilcoxon(difference).pvalue)
@@ -47,7 +48,9 @@ def difference_of_means(a: pd.Series, b: pd.Series) -> dict[str, float]:
     """
     # what each user adds to the difference of means: those in both samples add to both means
     part_of = [(part - part.mean()) / np.sqrt(len(part) * (len(part) - 1)) for part in (a, b)]
+    # fill_value=0: a user of one sample only adds nothing to the other mean
     error = np.sqrt((part_of[0].sub(part_of[1], fill_value=0) ** 2).sum())
+    # Welch's degrees of freedom are never fewer than those of the smaller sample, so this errs on the safe side
     difference, t = a.mean() - b.mean(), stats.t(min(len(a), len(b)) - 1)
     p = 2 * t.sf(abs(difference) / error) if error > 0 else float(difference == 0)
     margin = t.ppf(0.975) * error
@@ -58,6 +61,7 @@ def holm(p) -> np.ndarray:
     """Holm's step-down correction of p-values [m] (Holm 1979): reject where the result is below the level."""
     p = np.asarray(p, dtype=float)
     order = np.argsort(p, kind="stable")
+    # the running maximum keeps a larger p from ending below a smaller one
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     adjusted = np.empty(len(p))
     adjusted[order] = np.minimum(stepped, 1)
@@ -82,6 +86,7 @@ def compare(base: pd.DataFrame, other: pd.DataFrame, rng: np.random.Generator) -
         raise UserError(
             f"the two runs were tested on different users ({len(base)} and {len(other)}): compare runs of one dataset"
         )
+    # the metrics in one order, since from here on columns go by position
     other = other[base.columns]
     low, high = bootstrap_difference(base, other, rng)
     tests = np.array([paired_tests(base[metric], other[metric]) for metric in base.columns])

@@ -54,6 +54,7 @@ def encode(texts: list[str], settings: EncoderSettings, cache: Path) -> tuple[np
     """
     # all that decides a vector, so neither name nor batch size
     identity = settings.model_dump(include={"model", "revision", "normalise"}) | {"weights": _weights(settings)}
+    # only where it is set, so that the keys of all other encoders do not depend on it
     identity |= {"dimensions": settings.dimensions} if settings.dimensions else {}
     path = Path(cache) / f"{digest(identity, list(texts))}.safetensors"
     if (known := _cached(path)) is not None:
@@ -104,6 +105,7 @@ def _term_vectors(texts: list[str], settings: EncoderSettings) -> np.ndarray:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.preprocessing import normalize
 
+    # min_df=2: a word of a single text says nothing about its likeness to others
     terms = TfidfVectorizer(stop_words="english", min_df=2, sublinear_tf=True).fit_transform(texts)
     if settings.dimensions >= min(terms.shape):
         raise UserError(
@@ -119,6 +121,7 @@ def _static(folder: Path):
     from sentence_transformers.models import StaticEmbedding
     from tokenizers import Tokenizer
 
+    # exactly one of each: with two it would be open which of them the vectors come from
     (tokenizer,), (weights,) = folder.glob("*tokenizer*.json"), folder.glob("*.safetensors")
     (table,) = load_file(weights).values()
     words = StaticEmbedding(Tokenizer.from_file(str(tokenizer)), embedding_weights=table.astype(np.float32))
@@ -148,6 +151,7 @@ def _model(settings: EncoderSettings):
 def _weights(settings: EncoderSettings) -> str:
     """What tells two versions of a model apart: checksum of its source, of its files, or its revision on the hub."""
     if settings.kind == "tfidf":
+        # there are no weights: what could change the vectors is the library
         return version("scikit-learn")
     if settings.sources:
         return settings.sources[0].sha256

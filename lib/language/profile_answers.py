@@ -13,6 +13,7 @@ KEY = "profile"
 SHORTEST, LONGEST = 8, 100  # words
 # words in lower case: titles have capitals, such as My Life as a Dog or I'm Not Rappaport
 FIRST_PERSON = re.compile(r"\bI('m|'ve|'d|'ll| am| have| enjoy| like| love| think| believe) [a-z]|\b(my|mine)\b")
+# words of the instructions, of a refusal or of the chat format, which no profile should hold
 COPIED = (
     "json", "two sentences", "two short sentences", "language model", "as an ai", "i cannot", "i'm sorry", "<|im_",
 )  # fmt: skip
@@ -37,9 +38,11 @@ class ProfileParser(Parser):
         if start < 0:
             raise ValueError("the answer is not a JSON object")
         try:
+            # strict=False takes line breaks inside the text, raw_decode leaves alone what stands behind the object
             content, _ = json.JSONDecoder(strict=False).raw_decode(reply[start:])
         except json.JSONDecodeError as error:
             raise ValueError(f"the JSON is broken: {error.msg}") from None
+        # what begins with a brace can only be an object, so it has `get`
         text = content.get(KEY)
         if not isinstance(text, str):
             raise ValueError(f'the JSON object has no text under the key "{KEY}"')

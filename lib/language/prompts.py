@@ -48,6 +48,7 @@ class Facts:
         self.names, self.genres = _names(known.title, self.noun), _genres(known.genres)
         self.years = [None if pd.isna(year) else int(year) for year in known.year]
         train = _train(interactions)
+        # a column of zeros is one that the data do not have
         self.rated, self.dated = train.rating.any(), train.timestamp.any()
         self.tastes = _tastes(interactions, train, self.genres)
         self.history = _first(train, "user", "item", HISTORY, interactions.n_users)
@@ -166,6 +167,7 @@ def _tastes(interactions: Interactions, train: pd.DataFrame, genres: list[list[s
     Liked is what the user rates at or above the own mean. The comparison count * total - user * genre is in integers,
     so that no rounding can change an order.
     """
+    # without ratings all are zero, so whatever a user chose counts as liked
     liked = train[train.rating >= train.groupby("user").rating.transform("mean")]
     names = sorted({genre for row in genres for genre in row})
     if not names:
@@ -174,6 +176,7 @@ def _tastes(interactions: Interactions, train: pd.DataFrame, genres: list[list[s
     shape = interactions.n_users, interactions.n_items
     counts = csr_matrix((np.ones(len(liked), np.int64), (liked.user, liked.item)), shape=shape) @ has
     more = counts * counts.sum() - np.outer(counts.sum(1), counts.sum(0))
+    # genres that the user never liked go last, even behind those that others like far more
     order = np.argsort(np.where(counts > 0, -more, np.iinfo(np.int64).max), axis=1, kind="stable")
     return [
         [names[column] for column in row[:TASTES] if count[column]] for row, count in zip(order, counts, strict=True)

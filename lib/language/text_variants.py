@@ -38,5 +38,6 @@ def vectors(text: TextVectors, encoder: str, seed: int) -> TextVectors:
     """With '+shuffled' each user has another user's vector and each item another item's, fixed by the seed."""
     if read_encoder(encoder).kind != "shuffled":
         return text
+    # users before items: in another order the same seed would give other vectors
     rng = np.random.default_rng(seed)
     return replace(text, users=rng.permutation(text.users), items=rng.permutation(text.items))

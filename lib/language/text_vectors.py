@@ -27,6 +27,7 @@ class TextVectors:
     digest: str = field(init=False)
 
     def __post_init__(self):
+        # little-endian, so that the digest is the same on every machine
         arrays = [np.ascontiguousarray(part, dtype="<f4") for part in (self.users, self.items)]
         object.__setattr__(
             self, "digest", digest([part.shape for part in arrays], *(part.tobytes() for part in arrays))

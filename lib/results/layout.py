@@ -22,6 +22,7 @@ def arranged(rows: pd.DataFrame, columns: list[str], extra: tuple[str, ...] = ()
     rank = {name: place for place, name in enumerate(ORDER)}
     # stable, so that the paper's row stays below ours
     rows = rows.sort_values(order, kind="stable", key=lambda names: [(rank.get(x, len(rank)), str(x)) for x in names])
+    # 'none' is the encoder of base models and sets no rows apart
     quiet = {name for name in ("dataset", "encoder", "source") if len(set(rows[name]) - {"none"}) <= 1}
     leading = [name for name in ("dataset", *extra, "backbone", "alignment", "encoder", "source") if name in rows]
     return rows[[name for name in leading if name not in quiet] + columns].fillna("").reset_index(drop=True)

@@ -67,6 +67,7 @@ def save(
     Returns the path of the json, which holds the whole record; a shorter one is inside every other file but the csv.
     """
     stem = Path(stem)
+    # notebooks give runs twice and in any order, which must not show in a file
     distinct = {_run_digest(made): made for made in (getattr(run, "manifest", run) for run in runs)}
     manifests = sorted(distinct.values(), key=lambda run: (run_name(run), _run_digest(run)))
     record = {
@@ -74,6 +75,7 @@ def save(
         "command": command,
         "notebook": notebook,
         "code": code_behind(notebook),
+        # only digests, since this record goes into every file; the json gets the runs in full
         "runs": [_run_digest(run) for run in manifests],
         "inputs": inputs or {},
     }
@@ -118,12 +120,14 @@ def _run_record(run: dict) -> dict:
 
 def _compact(record: dict) -> str:
     """The record as one line of ASCII that can stand in a comment of any of the formats."""
+    # '>' is escaped, or a claim with '-->' in it would end the comment in Markdown
     return MARK + json.dumps(record, sort_keys=True).replace(">", "\\u003e")
 
 
 def _save_figure(figure, stem: Path, record: dict) -> list[Path]:
     from lib.results.plots.theme import theme  # loads matplotlib
 
+    # None leaves out what matplotlib would write: the date and its own version
     metadata = {
         ".png": {"Software": "RepRec", "Description": _compact(record)},
         ".pdf": {"Creator": "RepRec", "Producer": None, "CreationDate": None, "Subject": _compact(record)},
@@ -136,9 +140,11 @@ def _save_figure(figure, stem: Path, record: dict) -> list[Path]:
 
 
 def _save_table(table: pd.DataFrame, stem: Path, record: dict, layout: pd.DataFrame | None) -> list[Path]:
+    # in an order of its own, so that it does not show in which order the rows were collected
     table = table.sort_values(list(table.columns), ignore_index=True, kind="stable")
     layout = table if layout is None else layout
     texts = {
+        # six digits, since the last ones differ between machines
         ".csv": table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
         ".md": f"<!-- {_compact(record)} -->\n\n{to_markdown(layout)}",
         ".tex": f"% {_compact(record)}\n{to_latex(layout)}",
@@ -158,6 +164,7 @@ def read(path: Path) -> dict:
         raise UserError(f"no file {path}: give a figure or table such as figures/<paper>/<dataset>/overlap.png")
     _, _, text = path.read_bytes().decode("latin-1").partition(MARK)  # all four keep it as plain text
     if path.suffix == ".pdf":
+        # PDF puts a backslash before brackets and backslashes in a text
         text = re.sub(r"\\(.)", r"\1", text)
     try:
         return json.JSONDecoder().raw_decode(text)[0]

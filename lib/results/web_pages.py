@@ -40,6 +40,7 @@ def build(target: Path, root: Path = ROOT) -> Path:
 
 def executed(root: Path = ROOT) -> list[Path]:
     """Executed notebooks by dataset and number, without those that failed and single trainings."""
+    # a stamp goes when its notebook starts and comes back when it succeeds
     copies = [stamp.with_suffix(".ipynb") for stamp in root.glob("runs/*/notebooks/**/*.done")]
     datasets = {path: path.relative_to(root / "runs").parts[0] for path in copies if path.is_file()}
     return sorted(datasets, key=lambda path: (datasets[path], path.name))

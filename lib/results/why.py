@@ -27,6 +27,7 @@ def why(path: Path) -> str:
         *_field("inputs", _pairs(record["inputs"])),
     ]
     for run in record["runs"]:
+        # the record inside a file knows only the digests of runs
         lines += _run_lines({"digest": run} if isinstance(run, str) else run)
     return "\n".join(lines) + "\n"
 
@@ -51,6 +52,7 @@ def _run_lines(run: dict) -> list[str]:
     git, machine = run.get("git", {}), run.get("machine", {})
     commit = git.get("commit") and git["commit"] + (" with local changes" if git["dirty"] else "")
     return [
+        # a run that is known by its digest only has no name, which would leave two spaces
         f"  run {run_name(run)} ({run['digest']})".replace("  (", " ("),
         *_field("settings", json.dumps(run["settings"], sort_keys=True) if "settings" in run else "", 4),
         *_field("git", commit, 4),

@@ -44,6 +44,7 @@ def _cells(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _text(value) -> str:
+    # of a list pd.isna tells each element, which `if` cannot judge
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return ""
     return f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())

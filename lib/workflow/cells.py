@@ -43,7 +43,7 @@ class Cell(Protocol):
         """Cells that must be finished before this one is computed."""
 
     def twins(self) -> list["Cell"]:
-        """Cells of other names that have the same results if their settings came out the same."""
+        """Cells under other names whose results this cell can take over if their settings turn out the same."""
 
     def code(self) -> list[Path]:
         """The Python files that decide the results."""
@@ -63,10 +63,12 @@ class Cell(Protocol):
 
 def ensure(cell: Cell, device: str = "auto"):
     """The results of a cell: read when nothing it depends on has changed, otherwise copied, computed or continued."""
+    # before this cell's lock, which nobody should hold while another cell trains for hours
     for earlier in cell.needs():
         ensure(earlier, device)
     cell.path.mkdir(parents=True, exist_ok=True)
     with FileLock(cell.path / ".lock"):
+        # asked under the lock: the process that held it may have finished this very cell
         if not is_current(cell):
             key = key_of(cell)
             twin = _finished_twin(cell)
@@ -89,6 +91,7 @@ def is_current(cell: Cell) -> bool:
 def finished_by_this_code(cell: Cell) -> bool:
     """Whether a cell was finished with today's settings and code, from whatever inputs."""
     manifest = read_manifest(cell.path)
+    # with the inputs of that time, so that no data are loaded to answer
     return bool(manifest) and manifest["key"] == _key(cell, manifest["inputs"])
 
 
@@ -140,8 +143,10 @@ def _compute(cell: Cell, key: str, device: str) -> None:
         "device": device,
         # what a training took before an interruption is known to the training only
         "seconds": round(max(time.perf_counter() - start, facts.pop("seconds", 0)), 3),
+        # Linux counts it in KiB
         "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
+    # the last file of all: a folder with a manifest is a finished one
     write_json(cell.path / NAME, manifest | facts)
     for checkpoint in cell.path.glob("checkpoint.*"):  # only now: a process killed before goes on from it
         checkpoint.unlink()

@@ -17,6 +17,7 @@ def report() -> str:
     for topic, describe in TOPICS.items():
         try:
             facts = describe() or ["none"]
+        # whatever is broken: this is read when something is, and then the other lines are needed most
         except Exception as error:
             facts = [f"cannot tell ({type(error).__name__}: {' '.join(str(error).split())})"]
         lines += [f"{topic:14}{facts[0]}", *(f"{'':14}{fact}" for fact in facts[1:])]

@@ -56,6 +56,7 @@ def _cell() -> dict:
     rules = []
     for name in backbones.names():
         blocks = {"type": "object", "properties": _blocks(name), "required": ["base"], "additionalProperties": False}
+        # a JSON schema cannot look a block up by the backbone's name, so there is an if-then for each
         named = {"properties": {"backbone": {"const": name}}}
         rules.append({"if": named, "then": {"properties": {"hyperparameters": blocks}}})
     known = {"dataset": {"type": "string"}, "backbone": {"enum": backbones.names()}}

@@ -55,6 +55,7 @@ class Grid(Strict):
             chosen = zip(cell, (backbones, alignments, seeds), strict=True)
             return all(names is None or name in names for name, names in chosen)
 
+        # each once: `more` may name cells that the grid has already
         return list(dict.fromkeys(filter(wanted, cells)))
 
     def folders(self, dataset: str, **chosen) -> list[str]:
@@ -91,6 +92,7 @@ def load(params: Path = ROOT / "params") -> dict[tuple[str, str], Experiment]:
             raise UserError(f"{path} ({paper}): name the datasets of this paper, each with a grid")
         for dataset, entry in datasets.items():
             entries[paper, dataset] = validated(Entry, entry or {}, f"{path} ({paper}, {dataset})")
+    # a second pass, since an entry may name the grid of a paper that stands below it in the file
     experiments = {}
     for (paper, dataset), entry in entries.items():
         grid = entry.grid

@@ -52,9 +52,11 @@ def diagnose(copy: Path, error: Exception, root) -> Failure:
                 return _failure(cells, cell, f"{output.ename}: {output.evalue}", frames)
     if not isinstance(error, DeadKernelError):
         return Failure(0, "", f"{type(error).__name__}: {error}", _last_words(root))
+    # no cell holds an error when the kernel dies: the last one that was started is where it died
     cell = [cell for cell in cells if cell.metadata.papermill.start_time][-1]
     code, _ = Kernel.death
     message = f"the kernel ended with exit code {code}"
+    # Python gives minus the signal's number, a shell 128 plus it, which HINTS look for
     if code < 0:
         message = f"the kernel was ended by {signal.Signals(-code).name} (exit code {128 - code})"
     cell.outputs.append(nbformat.v4.new_output("error", ename="DeadKernel", evalue=message, traceback=[message]))

@@ -66,6 +66,7 @@ class GraphCell:
         digests = {"interactions": self.interactions.fingerprint}
         if self.text:
             digests["text"] = self.text.digest
+        # the key of a run stands for its ego table, which need not be read to be compared
         for earlier in self.needs():
             digests["initial"] = cells.read_manifest(earlier.path)["key"]
         return digests

@@ -92,7 +92,7 @@ class Job:
 
     @property
     def changes(self) -> list[str]:
-        """What is another than it was for the copy, by name; empty when there is none to compare with."""
+        """Names of what has changed since the copy was made; empty when no copy says what it was made from."""
         before = recorded(Path(self.root, self.out)).get("content", {})
         names = sorted({*before, *self.content}) if before else []
         return [name for name in names if before.get(name) != self.content.get(name)]
@@ -158,12 +158,14 @@ def _execute(job: Job, running: Path) -> None:
         execution.execute(job.notebook.resolve(), running.resolve(), job.parameters, job.root)
         if job.absent:
             raise FileNotFoundError(f"the notebook ended without writing {', '.join(job.absent)}")
+    # whatever it is, also papermill's own trouble: all of it ends in one report
     except Exception as error:
         failure = failures.diagnose(running, error, job.root)
         write_text(page, failures.report(failure, job.notebook, job.parameters, job.command))
         lines = [f"failed: {job.notebook}" + (f", cell [{failure.cell}]: {failure.line}" if failure.cell else "")]
         lines += [failure.error, *([f"hint: {failure.hint}"] if failure.hint else [])]
         raise Failed("\n  ".join([*lines, f"report: {page}"])) from None
+    # the report of an earlier failure; `make plan` would take it for this execution's
     page.unlink(missing_ok=True)
 
 

@@ -68,6 +68,7 @@ def _read(parameter: Parameter, value):
     from pydantic import TypeAdapter  # here because the command line must not wait for it
 
     types = {kind.__name__: kind for kind in (str, int, float, bool, dict, list)}
+    # the annotation is from a notebook of ours, and without builtins only these types have names
     wanted = eval(parameter.type, {"__builtins__": {}}, types)
     optional = parameter.default == "None" or "None" in parameter.type
     if optional and value in (None, "null", "None"):

@@ -48,6 +48,7 @@ def tasks(experiments: list[Experiment]) -> list[Task]:
     found = {}
     for experiment in experiments:
         for task in [*_shared(experiment.dataset, experiment.grid), *_trainings(experiment), *_notebooks(experiment)]:
+            # papers share data, vectors and trainings, and a stamp belongs to one task
             found.setdefault(task.done, task)
     if any(experiment.dataset == DEFAULT_DATASET for experiment in experiments):
         tour = _tour()
@@ -188,6 +189,7 @@ def _task(notebook: str, done: str, offered: dict, reads, makes, files=(), chose
     values = {name: value for name, value in offered.items() if name in known} | (chosen or {})
     reads = list(dict.fromkeys(reads))
     job = Job(Path(source), Path(copy), tuple(files), values, tuple(reads), tuple(makes))
+    # this Python, not whichever a shell would find
     command = shlex.join([sys.executable, *job.words])
     code = [source, *(path.relative_to(ROOT).as_posix() for path in imported_files(ROOT / source))]
     name = done.removeprefix("runs/").removesuffix(".done").removesuffix("/notebook")

@@ -47,6 +47,7 @@ def _reason(task: Task, unsettled: set[str]) -> str:
         return "to be made"
     if (ROOT / task.job.out).with_suffix(".failure.md").exists():
         return "failed last time"
+    # before contents are compared, since what a step above will write still has its old one
     if unsettled.intersection(task.reads):
         return "follows from the above"
     try:
@@ -59,7 +60,7 @@ def _reason(task: Task, unsettled: set[str]) -> str:
 
 
 def _only_code_changed(task: Task) -> bool:
-    """Whether a notebook's own code or lib is all that is another than it was; true also where there is no copy."""
+    """Whether nothing but the notebook's own code or lib has changed since its copy was made, or there is no copy."""
     try:
         return all(name == OWN_CODE or name.startswith("lib/") for name in task.job.changes)
     except UserError:

@@ -62,6 +62,7 @@ def recheck(path: Path, epochs: int, device: str = "auto", params=ROOT / "params
             different = _different(run, cell, epochs, pick_device(device))
         if different:
             return f"to be trained again: {different}"
+        # the key that it was trained under, also when it was kept more than once
         first = manifest.get("rechecked", {"trained_as": manifest["key"]})["trained_as"]
         about = {"epochs": epochs, "trained_as": first}
         write_json(path / "manifest.json", manifest | {"machine": machine, "key": key, "rechecked": about})

@@ -15,7 +15,7 @@ def training_verdict(times_base: pd.Series, machine: str) -> str:
 def scoring_verdict(same_shape: bool, only_vectors: bool, deviation: float) -> str:
     """Whether alignment leaves nothing that scoring would have to pay for.
 
-    same_shape: final vectors are as wide as base's; only_vectors: a run stores nothing else; deviation: the largest of
-    a metric from stored vectors alone from the run's own.
+    same_shape: final vectors are as wide as base's; only_vectors: a run stores no vectors beside its ego and
+    final ones; deviation: the largest difference between a metric from stored vectors alone and the run's own.
     """
     return "supported" if same_shape and only_vectors and deviation < SAME_METRIC else "not supported"

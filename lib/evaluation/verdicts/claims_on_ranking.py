@@ -29,6 +29,7 @@ def judged(over_users: pd.DataFrame, over_seeds: pd.DataFrame) -> pd.DataFrame:
     users, untested = told_apart(table["p_users"]), table["p_seeds"].isna()
     both = users & told_apart(table["p_seeds"])
     users_only = np.char.add(direction, " over users only")
+    # the first condition that holds decides; what stands over users but fails over seeds meets neither
     table["verdict"] = np.select([both, users & untested], [direction, users_only], "not told apart")
     return table[[*COMPARISON, "difference", "ci_low", "ci_high", "p_users", *own, "verdict"]]
 

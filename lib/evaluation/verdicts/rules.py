@@ -49,6 +49,7 @@ def noise_of_base(changes: pd.Series) -> float:
 
     changes: one value for each second run of base. Zero where there is none, so that the interval alone decides.
     """
+    # the largest of no changes is NaN
     return float(np.nan_to_num(changes.abs().max()))
 
 
@@ -102,6 +103,7 @@ def reproduction_verdicts(table: pd.DataFrame) -> np.ndarray:
 
     table: columns deviation and band (relative), times_noise (NaN with one seed, which shows no spread) and seeds.
     """
+    # clip: one seed has no degree of freedom, but then times_noise is NaN and nothing is explained
     few = stats.t.ppf(0.975, (table["seeds"] - 1).clip(lower=1))  # a spread of few seeds is itself uncertain
     explained = table["times_noise"].abs() < few
     choices = ["within", "outside, no more than seeds do"]

@@ -46,7 +46,9 @@ def write(
     asked, waiting = once(requests), recorded.unfinished(folder, settings)
     if missing := pending(asked, settings, folder, live):
         _ask(missing, parser, writer or open_writer(settings, threads), waiting)
+    # nothing waits where everything was on record, and then the recording stays as it is
     if fresh := recorded.read(waiting):
+        # fresh answers replace those on record, which is what `live` is for
         known = recorded.read(folder) | fresh
         recorded.finish(folder, settings, [known[request.key] for request in asked], asked)
     return recorded.description(folder)

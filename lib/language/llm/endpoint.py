@@ -29,6 +29,7 @@ class EndpointWriter:
         self.settings, self.secret = settings, _secret(settings)
         self.stopped = threading.Event()
         self.sleep = sleep or self.stopped.wait  # ends early when another request has failed for good
+        # without the client's own retries, which would multiply with those of `_ask`
         self.client = openai.OpenAI(
             base_url=settings.base_url, api_key=self.secret, timeout=settings.timeout, max_retries=0
         )
@@ -50,9 +51,12 @@ class EndpointWriter:
                 try:
                     yield future.result()
                 except UserError as error:
+                    # the first problem is the cause, later ones only say that all was stopped; answers that still come
+                    # in are yielded, since they are paid for
                     problem = problem or error
                     self._stop(futures)
         finally:
+            # also where the caller stops reading: the threads would go on asking
             self._stop(futures)
             pool.shutdown(cancel_futures=True)
         if problem:
@@ -93,6 +97,7 @@ class EndpointWriter:
         """The body of one HTTP reply; raises openai.OpenAIError when there is none."""
         if self.stopped.is_set():
             raise openai.OpenAIError("stopped")
+        # the raw body, since a compatible endpoint may send what openai's own classes cannot hold
         return self.client.chat.completions.with_raw_response.create(
             model=self.settings.model,
             messages=messages,
@@ -150,11 +155,13 @@ def _passing(error: BaseException) -> bool:
     """Whether the same request may succeed later."""
     if _no_credit(error) or _retry_after(error) > LONGEST_WAIT:
         return False
+    # 408 is an endpoint's own timeout, for which openai has no class
     busy = openai.RateLimitError | openai.InternalServerError | openai.APIConnectionError  # includes timeouts
     return isinstance(error, busy) or getattr(error, "status_code", None) == 408
 
 
 def _no_credit(error: BaseException) -> bool:
+    # it comes as a 429 like a rate limit, but no waiting mends it
     return getattr(error, "code", None) == "insufficient_quota"
 
 

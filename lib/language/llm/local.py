@@ -32,6 +32,7 @@ class LocalWriter:
             torch.set_num_threads(threads)
         self.tokenizer, self.model = _load(settings)
         self.tokenizer.padding_side = "left"  # every answer starts at the same place
+        # padding is masked, so any token will do
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.tokens = [self.tokenizer.decode([index]) for index in range(len(self.tokenizer))]
@@ -65,6 +66,7 @@ class LocalWriter:
     def continuations(self, requests: list[Request], parser: Parser, again: bool = False) -> list[str]:
         """What the model writes behind the opening of each answer, as it comes; `again` under stricter rules."""
         chats = [self._chat(request) + parser.begun(request.opening) for request in requests]
+        # without special tokens, which the chat template has written already
         batch = self.tokenizer(chats, return_tensors="pt", padding=True, add_special_tokens=False)
         length = batch.input_ids.shape[1]
         last = [index for index, text in enumerate(self.tokens) if parser.stop in text]
@@ -82,6 +84,7 @@ class LocalWriter:
         """What decoding keeps to behind the first `length` tokens, which are the question."""
         decoding = self.settings.decoding
         penalty = decoding.retry_penalty if again else decoding.repetition_penalty
+        # the question does not count: its titles and genres should come up again in the answer
         rules = [RepetitionPenaltyLogitsProcessor(penalty, prompt_ignore_length=length)]
         unwanted = [index for index, text in enumerate(self.tokens) if text in parser.unwanted]
         if again and unwanted:

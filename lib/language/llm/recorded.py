@@ -97,11 +97,13 @@ def _file(folder: Path, side: str) -> Path:
 
 
 def _sides(folder: Path) -> list[str]:
+    # not hidden files, which a killed atomic write may leave
     return sorted(path.stem.removesuffix("s") for path in Path(folder).glob("[!.]*s.jsonl"))
 
 
 def _lines(path: Path) -> list[str]:
     # a crash may have cut a character in half
+    # and not splitlines, which also splits at line separators inside a text
     return path.read_text(encoding="utf-8", errors="replace").split("\n")
 
 

@@ -46,6 +46,7 @@ class Request:
     @property
     def key(self) -> str:
         """Hex sha256 over everything that decides the answer: the same question about two things has one key."""
+        # neither index nor fallback, which the model never reads
         parts = [self.version, self.side, self.system, self.user, self.opening]
         return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 

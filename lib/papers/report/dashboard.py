@@ -28,8 +28,10 @@ def measure(spaces: dict[str, np.ndarray], text: np.ndarray, cache: Path) -> Das
 
     cache: the folder where coordinates of maps are kept.
     """
+    # the items that alignment_trend draws as well, by the same seed
     sample = np.random.default_rng(2025).permutation(len(text))[:FIRST_ITEMS]
     mapped = {label: space[sample] for label, space in ({**spaces, "text": text}).items()}
+    # clusters of the texts colour every map: where colours stay together, so does the meaning
     labels = clusters(mapped["text"])
     points, separations = [], []
     with Progress(len(mapped), "maps", "space") as progress:

@@ -88,6 +88,7 @@ def _overlap_axis(axes, overlaps: pd.DataFrame) -> None:
 
 def _legend_above(axes) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(-0.03, 1.02), borderaxespad=0, borderpad=0.1, labelspacing=0.2)
+    # the title goes above the legend, whose lines are about ten points high
     axes.set_title(axes.get_title(loc="left"), pad=10 * len(axes.get_legend().get_texts()) + 4)
 
 

@@ -24,6 +24,7 @@ def overlap_table(measured: Iterable[tuple[RunSettings, pd.DataFrame]], encoder:
     table = pd.concat(frames)[[*key, "mean_jaccard", "ci_low", "ci_high", "chance"]].sort_values(key, ignore_index=True)
     cell = [name for name in key if name != "alignment"]
     base = table.loc[table["alignment"] == "base", [*cell, "mean_jaccard"]].rename(columns={"mean_jaccard": "base"})
+    # validated, since a second base run of one setting would double rows without a word
     table = table.merge(base, on=cell, how="left", validate="many_to_one")
     table["gain_pct"] = (100 * (table["mean_jaccard"] / table.pop("base") - 1)).where(table["alignment"] != "base")
     return table

@@ -57,6 +57,7 @@ def ranking_layout(
     cells = ours.join(paper).reset_index()
     cells["column"] = [metric_column(*name) for name in zip(cells["metric"], cells["k"], strict=True)]
     names = [(*row[:4], f"{row[4]}@{row[5]}") for row in cells.itertuples(index=False)]
+    # where there is one model only, to call it the best would say nothing
     several = cells.groupby(["dataset", "backbone", "column"])["mean"].transform("size") > 1
     cells["best"] = several & np.array([name in bold for name in names])
     stars = _stars(tests)

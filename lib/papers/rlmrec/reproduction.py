@@ -42,6 +42,7 @@ def run_verdict(run: Run, metric: str, folder: Path = FOLDER) -> str:
     scales, from tables in `folder`. A sentence without digits of its own stays the same on another machine.
     """
     value, settings = run.metrics.test[metric], run.settings
+    # in this order: our own run is asked only where the paper has no such cell
     for name, source, tolerance in REFERENCES:
         table = published_table(name, folder)
         cell = dict(zip(("metric", "k"), metric_and_k(metric), strict=True))
@@ -84,6 +85,7 @@ def reproduction_table(ranking: pd.DataFrame) -> pd.DataFrame:
         published=("published", "first"), third_party=("third_party", "first"),
     )  # fmt: skip
     public = table["third_party"].astype(float)
+    # false where there is no public run (NaN), so the paper is the reference there
     nearer = (public - table["value"]).abs() < (table["published"] - table["value"]).abs()
     reference, seeds = public.where(nearer, table["published"]), np.where(nearer, 1, SEEDS_OF_MEANS)
     table["reference"] = np.where(nearer, "public run", "the paper")
@@ -103,6 +105,7 @@ def reproduction_layout(table: pd.DataFrame) -> pd.DataFrame:
     whose = np.where(table["reference"] == "the paper", "", " (run)")
     texts = [signed(f"{value:+.1%}{name}") for value, name in zip(table["deviation"], whose, strict=True)]
     columns = [metric_column(*name) for name in zip(table["metric"], table["k"], strict=True)]
+    # np.char.add does not take an empty list, which numpy reads as numbers
     named = table.assign(text=np.char.add(texts, marks) if len(table) else texts, column=columns)
     wide = named.pivot(index=["dataset", "backbone", "alignment", "seeds"], columns="column", values="text")
     return wide[in_order_of_metrics(wide.columns)].reset_index().rename_axis(columns=None)

@@ -31,6 +31,7 @@ def profile_lengths(profiles: pd.DataFrame) -> Figure:
 
     figure, (axes,) = grid_of(1, height=2.4)
     words = profiles["text"].str.split().str.len()
+    # the same bins for both sides, or their shares could not be compared
     edges = np.linspace(0, words.max() + 1, 40)
     for side, counts in words.groupby(profiles["side"], sort=False):
         label = f"{len(counts):,} {side}s, median {counts.median():g}"

@@ -71,6 +71,7 @@ def overlap_gains(table: pd.DataFrame, report: pd.DataFrame) -> Figure:
     panels[0].set_yticks(range(len(backbones)), backbones, weight="bold")
     panels[0].invert_yaxis()
     if (table["alignment"] == BASE_AGAIN).any():
+        # an empty bar, for one entry in the legend in place of one per setting
         panels[0].barh([0], [0], color=SEEDS, label="two runs of base differ so far")
     labels = panels[0].get_legend_handles_labels()[1]
     legend_below(figure, panels[:1], columns=len(labels) if len(labels) <= 4 else -(-len(labels) // 2))
@@ -84,11 +85,13 @@ def _our_marks(axes, table: pd.DataFrame, name: str, backbones: list[str]) -> No
         label = f"ours, {vectors}, {_said(items)}, K = {k}"
         height = np.arange(len(backbones)) - 0.3 + 0.6 * place / len(settings)
         noise = 1 + rows.loc[rows["alignment"] == BASE_AGAIN, "gain_pct"].abs().max() / 100  # NaN draws no bar
+        # from 1 / noise to noise: on the logarithmic axis both sides are equally long
         axes.barh(height, noise - 1 / noise, 0.12, 1 / noise, color=SEEDS, zorder=0, gid=label)
         rows = rows[rows["alignment"] == name].set_index("backbone").reindex(backbones)
         low, middle, high = 1 + rows[["gain_low", "gain_pct", "gain_high"]].to_numpy().T / 100
         axes.hlines(height, low, high, color=colour_of(name), linewidth=1.2, gid=label)
         axes.plot(middle, height, marker, color="black", markerfacecolor=colour_of(name), gid=label)
+        # grey in the legend, since colour tells alignments apart and shape tells settings
         axes.plot([], [], marker, color="black", markerfacecolor=GREY, label=label)
 
 

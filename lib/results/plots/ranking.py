@@ -48,6 +48,7 @@ def learning_curves(histories: pd.DataFrame, metric: str = "recall@20", public: 
         axes.set(xlabel="epoch", ylabel="")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     panels[0].set_ylabel(f"validation {metric}")
+    # an entry for the legend only: the dots themselves have the colours of their alignments
     panels[0].plot([], [], "o", color=GREY, markersize=4, label="weights used")
     legend_below(figure, panels)
     return figure
@@ -59,6 +60,7 @@ def _curve(axes, runs: pd.DataFrame, alignment: str, metric: str) -> None:
 
     style = {"color": colour_of(alignment), "label": alignment, "legend": False}
     style["err_kws"] = BAND | {"gid": f"{alignment}, all seeds"}
+    # the interval of 100 percentiles is the whole range over seeds
     seaborn.lineplot(runs, x="epoch", y=metric, errorbar=("pi", 100), ax=axes, **style)
     best = runs.loc[runs.groupby("seed")[metric].idxmax()]
     axes.plot(best["epoch"], best[metric], "o", color=colour_of(alignment), markersize=4, gid=f"{alignment}, best")
@@ -139,6 +141,7 @@ def by_group(table: pd.DataFrame, side: str, label: str) -> Figure:
         axes.set_xticks(range(len(groups)), [name.replace("-", "\N{EN DASH}") for name in groups])
         axes.set_title(backbone, weight="bold")
         light_grid(axes)
+    # grid_of puts three panels in a row
     for axes in panels[-3:]:
         axes.set_xlabel(f"train interactions of the {side}")
     for axes in panels[::3]:

@@ -38,6 +38,7 @@ THEME = {
     "legend.frameon": False,
     "legend.handlelength": 1.4,
     "lines.linewidth": 1.4,
+    # TrueType, which keeps text in a PDF as text; some publishers refuse the default, Type 3
     "pdf.fonttype": 42,
     "savefig.dpi": 200,
 }
@@ -52,6 +53,7 @@ class Figure(matplotlib.figure.Figure):
             super().savefig(*arguments, **options)
 
     def _repr_png_(self) -> bytes:
+        # IPython calls this to show a figure; without pyplot nothing else would
         buffer = io.BytesIO()
         self.savefig(buffer, dpi=100)
         return buffer.getvalue()
