@@ -18,8 +18,8 @@ bandwidth is that of a copy of the ego table, or of a large copy if that is fast
 there. Tables are propagated whole, as by everyone here. Free are random draws, dropping edges, AutoCF's drawing of
 graphs with the loss of its seeds, sorting, reading weights, exponentials and all else that is done number by number.
 
-Products are those of the formulas: the generative perceptron's last layer, multiplied with the texts beforehand, would
-save a fifth of its logits' operations.
+Products are those of the formulas, but for the generative logits: the perceptron's last layer is linear and multiplied
+with the texts beforehand, so that a logit is as wide as the hidden layer and its gradient as the text.
 
 Counted once: the first product of several views, also of SGL's, which drop edges of the graph that BPR reads whole;
 SimGCL's gradients, which are added before they are propagated, since noise has none; in a layer of DCCF, the dot
@@ -182,9 +182,11 @@ def contrastive(shape, rows, options):
 def generative(shape, rows, options):
     """Masked nodes over their texts."""
     masked = max(int(options["mask_ratio"] * (shape.n_users + shape.n_items)), 1)
+    hidden = (shape.output + shape.text) // 2
+    # one product at the hidden width and one at the text's, as a log sum exp over constants has two
     return {
-        "projection": [dense(masked, shape.output, (shape.output + shape.text) // 2, shape.text)],
-        "alignment": [log_sum_exp(masked, masked, shape.text, constants=True)],
+        "projection": [dense(masked, shape.output, hidden, shape.text)],
+        "alignment": [log_sum_exp(masked, masked, (hidden + shape.text) / 2, constants=True)],
     }
 
 

@@ -25,7 +25,8 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, weight, bias):
         ctx.save_for_backward(x, weight)
-        return product(x, weight).add_(bias)
+        result = product(x, weight)
+        return result if bias is None else result.add_(bias)
 
     @staticmethod
     def backward(ctx, gradient):
@@ -33,11 +34,16 @@ class _Linear(torch.autograd.Function):
         # the first layer reads text vectors, which are constants: no product is spent on their gradient
         of_x = product(gradient, weight.T) if ctx.needs_input_grad[0] else None  # gradient @ weight
         of_weight = product(gradient.T, x.T)  # gradient.T @ x
-        return of_x, of_weight, gradient.sum(0)
+        return of_x, of_weight, gradient.sum(0) if ctx.needs_input_grad[2] else None
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x @ weight.T + bias, [n, inputs] and [outputs, inputs] -> [n, outputs], computed by `product`, with gradients."""
+    return _Linear.apply(x, weight, bias)
 
 
 class Linear(nn.Linear):
     """torch.nn.Linear, computed by `product`: [n, inputs] -> [n, outputs]."""
 
     def forward(self, input):
-        return _Linear.apply(input, self.weight, self.bias)
+        return linear(input, self.weight, self.bias)

@@ -14,64 +14,87 @@ from lib.models.linear import product
 BLOCK = 2**20  # logits held at once: 4 MiB stay in a processor's cache, 16 MiB took twice the time
 
 
-class _LogPartition(torch.autograd.Function):
-    """r_b = log sum_c n_c exp(x_b . c) for every row b of x, by blocks of rows, with n_c the candidates' counts.
+def log_partition(x: Tensor, candidates: Tensor, weights: Tensor, counts: Tensor | None = None) -> Tensor:
+    """Sum over rows b of w_b r_b, where r_b = log sum_c n_c exp(x_b . c), for x [b, d] over candidates [c, d]; [].
 
-    With the shares p_bc = n_c exp(x_b . c) / exp(r_b), which sum to 1 over the candidates, the gradients are
-        d r_b / d x_b                =  sum_c p_bc c
-        d (sum_b w_b r_b) / d c      =  sum_b w_b p_bc x_b.
+    `weights` [b] are w; a count n_c [c] stands for a candidate that occurs several times, and without counts each
+    occurs once. In plain form, with which tests/test_losses.py compares values and gradients:
+
+        torch.logsumexp(x @ candidates.T + counts.log(), dim=1) @ weights
+    """
+    counts = counts if counts is None else counts.to(x.dtype)
+    return _LogPartition.apply(x, candidates, weights.to(x.dtype), counts)
+
+
+@torch.no_grad()
+def softmax_mean(x: Tensor, candidates: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Logarithms of a softmax's denominators, and means of values by its shares; no gradients.
+
+        r_b = log sum_c exp(x_b . c)  [b]         mean_b = sum_c exp(x_b . c - r_b) values_c  [b, v]
+
+    x is [b, d], candidates are [c, d] and values [c, v].
+    """
+    rows, means, columns = x.new_empty(len(x)), x.new_empty(len(x), values.shape[1]), candidates.T.contiguous()
+    for here in _blocks(x, candidates):
+        shares, largest = _shares(x[here], columns)
+        sums = shares.sum(1)
+        rows[here] = _logarithms(sums, largest)
+        torch.div(product(shares, values.T), sums[:, None], out=means[here])
+    return rows, means
+
+
+class _LogPartition(torch.autograd.Function):
+    """With the shares p_bc = n_c exp(x_b . c) / exp(r_b), which sum to 1 over the candidates, the gradients are
+
+        of x_b  =  w_b sum_c p_bc c
+        of c    =  sum_b w_b p_bc x_b.
+
     Both are sums over shares that the forward pass has at hand. It therefore takes the gradients too, while a block is
     in the cache, and the backward pass only scales them: the logits are computed once and never kept.
     """
 
     @staticmethod
-    def forward(ctx, x, candidates, counts, weights):
-        block = BLOCK * (1 if x.device.type == "cpu" else 16)  # a GPU needs more at once to be busy
-        rows = max(1, block // len(candidates))
-        result, of_x = x.new_empty(len(x)), torch.empty_like(x)
-        # transposed [d, c], so that a block adds to it by a product of the same form as the others
-        of_candidates = torch.zeros_like(candidates.T) if ctx.needs_input_grad[1] else None
+    def forward(ctx, x, candidates, weights, counts):
+        total, of_x = x.new_zeros(()), torch.empty_like(x)
         counted = candidates if counts is None else counts[:, None] * candidates
-        for start in range(0, len(x), rows):
-            here = slice(start, start + rows)
-            # exp(y) as 2 ** (y / log 2): exp2 took a quarter of the time of exp on a processor
-            shares = product(x[here] / math.log(2), candidates)  # [rows, c], at first the logits
-            largest = shares.amax(1, keepdim=True)  # subtracted, so that nothing overflows (docs/methods/rlmrec.md Q13)
-            shares.sub_(largest).exp2_()  # in place: now the shares up to the factor n_c / sums
+        columns = candidates.T.contiguous()
+        # transposed [d, c], so that a block adds to it by a product of the same form as the others
+        of_candidates = torch.zeros_like(columns)
+        for here in _blocks(x, candidates):
+            shares, largest = _shares(x[here], columns)
             sums = shares.sum(1) if counts is None else shares @ counts
-            result[here] = (sums.log2() + largest[:, 0]) * math.log(2)
+            total += weights[here] @ _logarithms(sums, largest)
             # the missing division is done on [rows, d], which is narrower than [rows, c]
-            factors = (1 / sums if weights is None else weights[here] / sums)[:, None]
+            factors = (weights[here] / sums)[:, None]
             torch.mul(product(shares, counted.T), factors, out=of_x[here])
-            if of_candidates is not None:
-                of_candidates += product((x[here] * factors).T, shares.T)
-        if of_candidates is not None:
-            of_candidates = (of_candidates if counts is None else counts * of_candidates).T
-        ctx.save_for_backward(of_x, of_candidates)
-        return result if weights is None else result @ weights
+            of_candidates += product((x[here] * factors).T, shares.T)
+        ctx.save_for_backward(of_x, (of_candidates if counts is None else counts * of_candidates).T)
+        return total
 
     @staticmethod
     def backward(ctx, gradient):
         of_x, of_candidates = ctx.saved_tensors
-        # `gradient` is one number where weights are given, else one per row
-        of_candidates = None if of_candidates is None else gradient * of_candidates
-        return gradient[..., None] * of_x, of_candidates, None, None
+        return gradient * of_x, gradient * of_candidates, None, None
 
 
-def log_partition(x: Tensor, candidates: Tensor, weights: Tensor | None = None, counts: Tensor | None = None) -> Tensor:
-    """log sum_c counts_c exp(x . c) for each row of x [b, d] over candidates [c, d], without keeping the [b, c] matrix.
+def _blocks(x: Tensor, candidates: Tensor) -> list[slice]:
+    """Rows of x, so many at a time that their logits are BLOCK numbers."""
+    block = BLOCK * (1 if x.device.type == "cpu" else 16)  # a GPU needs more at once to be busy
+    rows = max(1, block // len(candidates))
+    return [slice(start, start + rows) for start in range(0, len(x), rows)]
 
-    In plain form, with which tests/test_losses.py compares values and gradients:
 
-        rows = torch.logsumexp(x @ candidates.T + counts.log(), dim=1)
-        return rows if weights is None else rows @ weights
+def _shares(x: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+    """exp(x_b . c) / 2^m_b [rows, c], and m_b [rows, 1], the largest logit of a row divided by log 2.
 
-    With `weights` [b] it is the weighted sum of the rows, []; without them the rows, [b]. A count [c] stands for a
-    candidate that occurs several times; without counts each occurs once. Without weights the candidates must be
-    constants, else ValueError: their gradient is a sum over rows, each times a factor that is known only in the
-    backward pass, when the shares are gone.
+    columns: the candidates as columns [d, c], which two threads multiply a fifth faster than rows.
     """
-    if weights is None and candidates.requires_grad:
-        raise ValueError("log_partition: a gradient for the candidates needs the rows' weights")
-    counts, weights = (y if y is None else y.to(x.dtype) for y in (counts, weights))
-    return _LogPartition.apply(x, candidates, counts, weights)
+    # exp(y) as 2 ** (y / log 2): exp2 took a quarter of the time of exp on a processor
+    shares = product(x / math.log(2), columns.T)  # at first the logits
+    largest = shares.amax(1, keepdim=True)  # subtracted, so that nothing overflows (docs/methods/rlmrec.md Q13)
+    return shares.sub_(largest).exp2_(), largest
+
+
+def _logarithms(sums: Tensor, largest: Tensor) -> Tensor:
+    """r_b [rows], from the sums of `_shares`."""
+    return (sums.log2() + largest[:, 0]) * math.log(2)

@@ -16,7 +16,8 @@ from pydantic import Field
 from torch import nn
 
 from lib.models import alignment
-from lib.models.log_partition import log_partition
+from lib.models.linear import linear, product
+from lib.models.log_partition import softmax_mean
 
 
 class Settings(alignment.Settings):
@@ -45,10 +46,29 @@ class Alignment(alignment.Alignment):
         return ego.index_copy(0, masked, self.token.expand(count, -1)), masked
 
     def losses(self, final, batch, masked):
-        guess = F.normalize(self.generate(final.index_select(0, masked)), eps=1e-12)  # x, [count, T]
-        truth = self.text.index_select(0, masked)  # y, [count, T]
-        guess = guess / self.settings.temperature
-        # the texts are constants, so log_partition may give one value per row, which the bound below needs
-        log_share = (guess * truth).sum(-1) - log_partition(guess, truth)
+        *first, last = self.generate
+        hidden = nn.Sequential(*first)(final.index_select(0, masked))  # [count, H]
+        # the decoder's last layer is linear, D = W h: its bias is a column of W here, for a 1 in h
+        weights = torch.cat([last.weight, last.bias[:, None]], dim=1)  # W, [T, H + 1]
+        hidden = torch.cat([hidden, hidden.new_ones(len(hidden), 1)], dim=1)
+        # |W h|^2 = h . (W'W h)
+        lengths = (linear(hidden, weights.T @ weights) * hidden).sum(1).clamp(min=1e-24).sqrt()
+        scaled = hidden / (self.settings.temperature * lengths)[:, None]  # x / t = W scaled
+        log_shares = _log_shares(scaled, weights, self.text.index_select(0, masked))
         # the public code bounds each node's loss by adding 1e-8 to its share
-        return {"alignment": -self.settings.weight * (log_share.exp() + 1e-8).log().mean()}
+        return {"alignment": -self.settings.weight * (log_shares.exp() + 1e-8).log().mean()}
+
+
+def _log_shares(scaled, weights, truth):
+    """Logarithms log p_j [count] for guesses x_j / t = W scaled_j, from scaled [count, H + 1] and texts y [count, T].
+
+    As scaled . (W'y) instead of (W scaled) . y, each of the count^2 products is of H numbers instead of T. The gradient
+    of log p_j with respect to x_j / t is y_j less the mean text by softmax, which the same pass gives.
+    """
+    with torch.no_grad():
+        narrow = product(truth, weights.T)  # W'y, [count, H + 1]
+        partition, expected = softmax_mean(scaled, narrow, truth)
+        values = (scaled * narrow).sum(1) - partition
+    # W scaled times that gradient: a number whose own gradients are those of log p, and whose value is replaced
+    carrier = (linear(expected.neg_().add_(truth), weights.T) * scaled).sum(1)
+    return carrier + (values - carrier).detach()
