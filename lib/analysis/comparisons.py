@@ -3,17 +3,22 @@
 A model is (dataset, encoder, backbone, alignment), as `RunSettings.model` gives it; its runs differ by the seed.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from lib.core.names import COMPARISON, MODEL, matched_base, reads_text
-from lib.evaluation.significance import compare, holm, means_with_intervals, paired_tests
-from lib.evaluation.verdicts.rules import ended_in_a_dip, told_apart
-from lib.training.run_folder import Ranked, Run
+from lib.core.errors import UserError
+from lib.core.names import ALIGNMENTS, COMPARISON, MODEL, matched_base, reads_text
+from lib.evaluation.seed_spread import seed_spread
+from lib.evaluation.significance import means_with_intervals, with_errors
+from lib.evaluation.verdicts.rules import PRIMARY, decided
+from lib.training.run_folder import Ranked
 
 Model = tuple[str, str, str, str]
+Samples = Mapping[Hashable, Sequence[pd.DataFrame]]  # per-user metrics of each model, one frame for each of its seeds
+JUDGED = ["p_holm", "detectable", "verdict"]  # what rules.decided adds
+POOLED = ["dataset", "encoder", "alignment", "against"]  # what names an effect over all backbones
 
 
 def base_partners(models: Iterable[Model]) -> list[tuple[Model, Model]]:
@@ -37,21 +42,30 @@ def comparison(model: Model, base: Model, metric: str) -> dict[str, str]:
     return dict(zip(COMPARISON, (*model, base[3], metric), strict=True))
 
 
-# Over users
+# Over users and seeds
 
 
-def user_means(runs: Sequence[Ranked]) -> dict[Model, pd.DataFrame]:
-    """Per-user metrics of each model, averaged over its seeds: {model: frame}."""
-    return mean_over_seeds((run.settings.model, run) for run in runs)
+def samples(runs: Iterable[Ranked]) -> dict[Model, list[pd.DataFrame]]:
+    """Per-user metrics of each model, one frame (user and its metrics) for each of its runs."""
+    return collected((run.settings.model, run) for run in runs)
 
 
-def mean_over_seeds(runs: Iterable[tuple[Hashable, Ranked]]) -> dict[Hashable, pd.DataFrame]:
-    """Per-user metrics averaged over all runs with the same key: {key: frame}."""
+def collected(runs: Iterable[tuple[Hashable, Ranked]]) -> dict[Hashable, list[pd.DataFrame]]:
+    """Per-user metrics of all runs with the same key: {key: frames}."""
     frames = {}
     for key, run in runs:
         frames.setdefault(key, []).append(run.per_user)
-    # over seeds first: tests and intervals draw users, and one user's seeds are not independent of each other
-    return {key: pd.concat(parts).groupby("user", as_index=False).mean() for key, parts in frames.items()}
+    return frames
+
+
+def mean_over_seeds(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Per-user metrics averaged over runs: intervals draw users, and one user's seeds are not independent."""
+    return pd.concat(frames).groupby("user", as_index=False).mean()
+
+
+def user_means(runs: Iterable[Ranked]) -> dict[Model, pd.DataFrame]:
+    """Per-user metrics of each model, averaged over its seeds: {model: frame}."""
+    return {model: mean_over_seeds(frames) for model, frames in samples(runs).items()}
 
 
 def ranking_summary(runs: Sequence[Ranked], rng: np.random.Generator) -> pd.DataFrame:
@@ -59,116 +73,114 @@ def ranking_summary(runs: Sequence[Ranked], rng: np.random.Generator) -> pd.Data
     return _stacked({model: means_with_intervals(frame, rng) for model, frame in user_means(runs).items()})
 
 
-def over_users(runs: Sequence[Ranked], rng: np.random.Generator) -> pd.DataFrame:
-    """Paired comparison of every aligned model with a base of its backbone: model, against, then `compare`'s columns.
+def differences(
+    models: Samples,
+    pairs: Sequence[tuple[Hashable, Hashable]],
+    others: Samples | None = None,
+    untrained: Collection[Hashable] = (),
+) -> pd.DataFrame:
+    """Each pair's second model subtracted from its first: one row per pair, in their order, and metric.
+
+    Chance has two sources. Users: the variance of the mean of paired differences, each averaged over seeds. Seeds: each
+    model's variance between runs, pooled over all models (`seed_spread`), divided by its number of XX A user's own share of a seed's effect is in both, so errors are rather too
+    large than too small. Columns pair (position in `pairs`), metric, seeds, base_seeds, mean, base, relative
+    (difference / base), user_error, seed_error (NaN where no model has two seeds) and those of
+    `significance.with_errors`. Raises UserError when two models were tested on different users.
+    """
+    metrics = list(next(iter(models.values()))[0].columns.drop("user")) if models else []
+    values = {  # of each model [seeds, metrics]
+        key: np.array([frame[metrics].mean() for frame in frames])
+        for key, frames in {**(others or {}), **models}.items()
+    }
+    spreads = [seed_spread({key: own[:, column] for key, own in values.items()}) for column in range(len(metrics))]
+    means = {key: mean_over_seeds(models[key]).set_index("user")[metrics] for key in dict.fromkeys(sum(pairs, ()))}
+    rows, variances, freedoms = [], [], []
+    for number, pair in enumerate(pairs):
+        change = _paired(*(means[key] for key in pair))
+        for column, metric in enumerate(metrics):
+            own = [values[key][:, column] for key in pair]
+            # relative variances of one run, and their freedom
+            known = [(0.0, 1) if key in untrained else spreads[column].of(key) for key in pair]
+            of_seeds = [x.mean() ** 2 * variance / len(x) for x, (variance, _) in zip(own, known, strict=True)]
+            rows.append((number, metric, *map(len, own), *(x.mean() for x in own)))
+            variances.append((change[metric].var() / len(change), *of_seeds))
+            freedoms.append((len(change) - 1, *(freedom for _, freedom in known)))
+    table = pd.DataFrame(rows, columns=["pair", "metric", "seeds", "base_seeds", "mean", "base"])
+    variances, freedoms = (np.array(found, dtype=float).reshape(-1, 3).T for found in (variances, freedoms))
+    difference = table["mean"] - table["base"]
+    table["relative"] = difference / table["base"].where(table["base"] > 0)
+    table["user_error"], table["seed_error"] = np.sqrt(variances[0]), np.sqrt(variances[1:].sum(0))
+    return pd.concat([table, with_errors(difference, variances, freedoms)], axis=1)
+
+
+def _paired(ours: pd.DataFrame, base: pd.DataFrame) -> pd.DataFrame:
+    if not ours.index.equals(base.index):
+        raise UserError(
+            f"the two runs were tested on different users ({len(base)} and {len(ours)}): compare runs of one dataset"
+        )
+    return ours - base
+
+
+def against_base(runs: Sequence[Ranked], others: Samples | None = None) -> pd.DataFrame:
+    """Every aligned model against each base of its backbone: COMPARISON, then `differences`' columns and JUDGED.
 
     `against` is base, and also base@<alignment>, base with the backbone settings of the aligned model, where it was
-    run: the first is the paper's comparison, the second one of alignment alone. Holm's correction runs over all
-    comparisons of a dataset with the same kind of base, since they stand in one table.
+    run: the first is the paper's comparison, the second one of alignment alone. Verdicts are on the PRIMARY metric and
+    the paper's alignments, one family for each dataset; other rows stand beside them without one.
     """
-    means, tables = user_means(runs), []
-    pairs = base_partners(means)
-    own = [(model, base) for model, base in pairs if base[3] == "base"]
-    matched = [(model, base) for model, base in pairs if base[3] != "base"]
-    for partners in (own, matched):  # one kind after the other: intervals follow from the order of random draws
-        compared = {model: compare(means[base], means[model], rng).assign(against=base[3]) for model, base in partners}
-        if compared:
-            tables.append(_stacked(compared))
-    if not tables:
-        return _stacked({})
-    table = pd.concat(tables, ignore_index=True)
-    # in place of the correction by `compare`, which is over the metrics of one comparison only
-    table["p_holm"] = corrected(table)
-    return table
+    models = samples(runs)
+    pairs = base_partners(models)
+    table = differences(models, pairs, others)
+    names = pd.DataFrame([comparison(*pairs[row.pair], row.metric) for row in table.itertuples()], columns=COMPARISON)
+    return judged(pd.concat([names, table.drop(columns=["pair", "metric"])], axis=1))
+
+
+def judged(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the primary metric and the paper's alignments decided as one family for each dataset."""
+    counted = table[(table["metric"] == PRIMARY) & table["alignment"].isin(ALIGNMENTS)]
+    families = [decided(family)[JUDGED] for _, family in counted.groupby("dataset", sort=False)]
+    return table.join(pd.concat(families)) if families else table.reindex(columns=[*table.columns, *JUDGED])
+
+
+def pooled(table: pd.DataFrame) -> pd.DataFrame:
+    """The effect of each alignment over the backbones, from rows of `against_base` with a verdict.
+
+    Backbones are the sample: the mean of their relative differences, and Student's interval of it, in which the chance
+    of users and seeds is contained. Columns of POOLED (against is 'base' or 'matched base'), backbones, those of
+    `significance.with_errors` and of `rules.decided`, for which these few rows are a family.
+    """
+    counted = table[table["verdict"].notna()]
+    matched = np.where(counted["against"] == "base", "base", "matched base")
+    effects = [pd.DataFrame(columns=[*POOLED, "backbones", "difference", "error", "freedom", "ci_low", "ci_high", "p"])]
+    for name, part in counted.groupby([*POOLED[:3], matched], sort=False):
+        variance = part["relative"].var() / len(part)  # NaN for a single backbone
+        effect = with_errors([part["relative"].mean()], [[variance]], [[len(part) - 1]])
+        effects.append(effect.assign(**dict(zip(POOLED, name, strict=True)), backbones=len(part)))
+    return decided(pd.concat(effects, ignore_index=True))
 
 
 def _stacked(frames: dict[Model, pd.DataFrame]) -> pd.DataFrame:
     """Frames under each other, their model in the first columns."""
     if not frames:
-        return pd.DataFrame(columns=[*MODEL, "metric", "p_holm"])
+        return pd.DataFrame(columns=[*MODEL, "metric"])
     return pd.concat(frames, names=MODEL).reset_index(level=MODEL).reset_index(drop=True)
 
 
 def best_models(runs: Sequence[Ranked]) -> set[tuple]:
     """(dataset, encoder, backbone, alignment, metric) of each backbone's best model, and of those not told apart.
 
-    A model is told apart from the best by the paired t test over users, Holm-corrected over the backbone's models.
+    A model is told apart from the best over users and seeds, as everywhere; the rivals of a backbone are a family.
     """
-    means, found = user_means(runs), set()
-    for dataset, backbone in dict.fromkeys((model[0], model[2]) for model in means):
+    models, found = samples(runs), set()
+    means = {model: mean_over_seeds(frames).drop(columns="user").mean() for model, frames in models.items()}
+    for dataset, backbone in dict.fromkeys((model[0], model[2]) for model in models):
         # an encoder does not divide rivals: base models have none, and one of them may be the best
-        rivals = {model: frame for model, frame in means.items() if (model[0], model[2]) == (dataset, backbone)}
-        for metric in next(iter(rivals.values())).columns.drop("user"):
-            values = pd.DataFrame({model: frame.set_index("user")[metric] for model, frame in rivals.items()})
-            top = values.mean().idxmax()
-            others = [model for model in rivals if model != top]
-            p = holm([paired_tests(values[top], values[model])[0] for model in others])
+        rivals = [model for model in models if (model[0], model[2]) == (dataset, backbone)]
+        for metric in means[rivals[0]].index:
+            top = max(rivals, key=lambda model: means[model][metric])
+            pairs = [(model, top) for model in rivals if model != top]
+            narrow = {model: [frame[["user", metric]] for frame in frames] for model, frames in models.items()}
+            table = decided(differences(narrow, pairs))
             found.add((*top, metric))
-            found |= {(*model, metric) for model, own in zip(others, p, strict=True) if not told_apart(own)}
+            found |= {(*pairs[row.pair][0], metric) for row in table.itertuples() if row.verdict != "worse"}
     return found
-
-
-# Over seeds
-
-
-def over_seeds(ranking: pd.DataFrame) -> pd.DataFrame:
-    """Aligned models against base over seeds: one row per pair of models and metric.
-
-    ranking: columns of MODEL, seed, metric, k, value. Columns of COMPARISON, seeds, base_seeds, base (its mean),
-    base_sd, difference of means, ci_low, ci_high (95%) and p of Welch's t test, and p_holm over all rows with the same
-    kind of base. A spread that one seed cannot show is NaN.
-    """
-    rows = []
-    for model, base, metric, ours, theirs in _values_by_seed(ranking):
-        row = comparison(model, base, metric) | {"seeds": len(ours), "base_seeds": len(theirs)}
-        row |= {"base": theirs.mean(), "base_sd": theirs.std(), "difference": ours.mean() - theirs.mean()}
-        rows.append(row | _welch(ours, theirs))
-    columns = [*COMPARISON, "seeds", "base_seeds", "base", "base_sd", "difference", "ci_low", "ci_high", "p"]
-    table = pd.DataFrame(rows, columns=columns)
-    # rows without a p are taken out, since each would make Holm's correction of the others stricter
-    table["p_holm"] = corrected(table[table["p"].notna()]).reindex(table.index)
-    return table
-
-
-def differences_by_seed(ranking: pd.DataFrame) -> pd.DataFrame:
-    """The same differences one seed at a time, for seeds that both models have: COMPARISON, seed, difference."""
-    parts = []
-    for model, base, metric, ours, theirs in _values_by_seed(ranking):
-        # subtracted by seed: one that only one of the models has comes out as NaN
-        both = (ours - theirs).dropna().rename("difference").reset_index()
-        parts.append(both.assign(**comparison(model, base, metric)))
-    columns = [*COMPARISON, "seed", "difference"]
-    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
-
-
-def _values_by_seed(ranking: pd.DataFrame):
-    """(aligned model, base model, metric, values by seed, base values by seed) for every pair and metric."""
-    names = ranking["metric"] + "@" + ranking["k"].astype(str)
-    series = {key: part.set_index("seed")["value"] for key, part in ranking.groupby([*MODEL, names])}
-    metrics = names.unique()
-    for model, base in base_partners(dict.fromkeys(key[:4] for key in series)):
-        for metric in metrics:
-            yield model, base, metric, series[*model, metric], series[*base, metric]
-
-
-def _welch(ours: pd.Series, theirs: pd.Series) -> dict[str, float]:
-    from scipy import stats
-
-    # not paired by seed: runs of one seed share their initial values and little else
-    test = stats.ttest_ind(ours, theirs, equal_var=False)
-    interval = test.confidence_interval()
-    return {"ci_low": interval.low, "ci_high": interval.high, "p": test.pvalue}
-
-
-def corrected(table: pd.DataFrame) -> pd.Series:
-    """Holm's correction of p over the comparisons of a dataset with the same kind of base, own or matched."""
-    matched = table["against"] != "base"
-    return table.groupby(["dataset", matched])["p"].transform(holm)
-
-
-# Runs that do not count
-
-
-def stopped_in_a_dip(runs: Sequence[Run]) -> set[tuple[str, str]]:
-    """(backbone, alignment) of models with a run that its stopping rule ended in a dip, for `rules.without_dips`."""
-    return {(run.settings.backbone, run.settings.alignment) for run in runs if ended_in_a_dip(run.history)}

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib.analysis.comparisons import base_partners, comparison, corrected, over_users, ranking_summary, user_means
-from lib.core.names import COMPARISON
+from lib.analysis import comparisons
+from lib.core.names import ALIGNMENTS, COMPARISON, is_matched
 from lib.data.interactions import Interactions
 from lib.evaluation import ranking
-from lib.evaluation.significance import difference_of_means
+from lib.evaluation.seed_spread import seed_spread
+from lib.evaluation.significance import variance_of_difference, with_errors
+from lib.evaluation.verdicts.rules import decided
 from lib.training.run_folder import Ranked
 from lib.training.run_settings import RunSettings
 
@@ -100,14 +102,13 @@ def item_shares(hits: pd.DataFrame) -> pd.DataFrame:
 
 def group_means(parts: dict[str, list[Part]], rng: np.random.Generator) -> pd.DataFrame:
     """`comparisons.ranking_summary` of each group under each other, the group in the first column."""
-    return _stacked({name: ranking_summary(runs, rng) for name, runs in parts.items()})
+    return _stacked({name: comparisons.ranking_summary(runs, rng) for name, runs in parts.items()})
 
 
-def group_differences(parts: dict[str, list[Part]], rng: np.random.Generator) -> pd.DataFrame:
-    """`comparisons.over_users` of each group under each other; p_holm is corrected over all groups as well."""
-    table = _stacked({name: over_users(runs, rng) for name, runs in parts.items()})
-    table["p_holm"] = corrected(table)
-    return table
+def group_differences(parts: dict[str, list[Part]]) -> pd.DataFrame:
+    """`comparisons.against_base` of each group under each other; all groups are one family."""
+    table = _stacked({name: comparisons.against_base(runs) for name, runs in parts.items()})
+    return comparisons.judged(table.drop(columns=comparisons.JUDGED))
 
 
 def _stacked(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -117,22 +118,45 @@ def _stacked(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def sparse_against_dense(parts: dict[str, list[Part]], metric: str = "recall@20") -> pd.DataFrame:
     """Is the gain of alignment in the sparsest group another than in the densest? One row per comparison with base.
 
-    Columns of COMPARISON, sparse and dense (the two gains), sparse_low (lower end of the 95% interval of sparse),
-    difference (sparse - dense) with ci_low, ci_high (95%) and p of a t test, and p_holm over all rows with the same
-    kind of base.
+    Columns of COMPARISON, sparse and dense (the two gains), sparse_low (lower end of the 95% interval of sparse), those
+    of `significance.with_errors` for sparse - dense, whose chance is that of users and of seeds, and of
+    `rules.decided`, for which all rows are a family. Models that are not the paper's are left out.
     """
-    first, *_, last = parts.values()
-    first, last, rows = user_means(first), user_means(last), []
-    for model, base in base_partners(first):
-        sparse, dense = (
-            means[model].set_index("user")[metric] - means[base].set_index("user")[metric] for means in (first, last)
-        )
-        # against zeros of the same users this is the interval of the gain itself
-        sparse_low = difference_of_means(sparse, 0 * sparse)["ci_low"]
-        row = comparison(model, base, metric)
-        row |= {"sparse": sparse.mean(), "sparse_low": sparse_low, "dense": dense.mean()}
-        rows.append(row | difference_of_means(sparse, dense))
-    columns = [*COMPARISON, "sparse", "sparse_low", "dense", "difference", "ci_low", "ci_high", "p"]
-    table = pd.DataFrame(rows, columns=columns)
-    table["p_holm"] = corrected(table)
-    return table
+    first, last = ([run for run in group if _of_the_paper(run)] for group in (list(parts.values())[i] for i in (0, -1)))
+    gains = [_gains(runs, metric) for runs in (first, last)]
+    # what the spread between seeds is about: by how much one run ranks the sparse better than the dense
+    apart = {model: _means(ours, metric) - _means(comparisons.samples(last)[model], metric)
+             for model, ours in comparisons.samples(first).items()}  # fmt: skip
+    spread, users = seed_spread(apart, relative=False), [comparisons.user_means(runs) for runs in (first, last)]
+    variances, freedoms = [], []
+    for model, base in comparisons.base_partners(users[0]):
+        sources = [variance_of_difference(*(_change(means, model, base, metric) for means in users))]
+        for key in (model, base):
+            variance, freedom = spread.of(key)  # of one run
+            sources.append((variance / len(apart[key]), freedom))
+        variances.append([variance for variance, _ in sources])
+        freedoms.append([freedom for _, freedom in sources])
+    table = gains[0][COMPARISON].assign(sparse=gains[0]["difference"], sparse_low=gains[0]["ci_low"])
+    table["dense"] = gains[1]["difference"]
+    variances, freedoms = (np.array(found, dtype=float).reshape(-1, 3).T for found in (variances, freedoms))
+    return decided(pd.concat([table, with_errors(table["sparse"] - table["dense"], variances, freedoms)], axis=1))
+
+
+def _of_the_paper(run: Ranked) -> bool:
+    return run.settings.alignment in ALIGNMENTS or is_matched(run.settings.alignment)
+
+
+def _gains(runs: list[Part], metric: str) -> pd.DataFrame:
+    """The rows of `comparisons.against_base` on one metric."""
+    table = comparisons.against_base(runs)
+    return table[table["metric"] == metric].reset_index(drop=True)
+
+
+def _means(frames: list[pd.DataFrame], metric: str) -> np.ndarray:
+    return np.array([frame[metric].mean() for frame in frames])
+
+
+def _change(means: dict, model, base, metric: str) -> pd.Series:
+    """What each user gains over base."""
+    ours, theirs = (means[key].set_index("user")[metric] for key in (model, base))
+    return ours - theirs

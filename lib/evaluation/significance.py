@@ -1,10 +1,8 @@
-"""How sure the numbers are: bootstrap intervals, tests over users, Holm's correction."""
+"""How sure the numbers are: bootstrap intervals, errors from several sources of chance, Holm's correction."""
 
 import numpy as np
 import pandas as pd
 from scipy import stats
-
-from lib.core.errors import UserError
 
 CHUNK = 2**24  # resampling weights held at once (128 MiB)
 
@@ -31,30 +29,38 @@ def bootstrap_difference(base, other, rng: np.random.Generator):
     return bootstrap_mean(np.asarray(other, dtype=float) - np.asarray(base, dtype=float), rng)
 
 
-def paired_tests(base, other) -> tuple[float, float]:
-    """Two-sided p-values of the paired t test and the Wilcoxon signed-rank test on users [n]; 1 if nothing differs."""
-    difference = np.asarray(other, dtype=float) - np.asarray(base, dtype=float)
-    # neither test is defined without any difference
-    if not difference.any():
-        return 1.0, 1.0
-    return float(stats.ttest_1samp(difference, 0).pvalue), float(stats.wilcoxon(difference).pvalue)
+def variance_of_difference(a: pd.Series, b: pd.Series) -> tuple[float, int]:
+    """The squared standard error of mean(a) - mean(b), for values indexed by user, some of whom may be in both.
 
-
-def difference_of_means(a: pd.Series, b: pd.Series) -> dict[str, float]:
-    """mean(a) - mean(b) with ci_low, ci_high (95%) and p, for values indexed by user of which some may be in both.
-
-    Welch's test where no user is in both, the paired t test where all are, and what lies between otherwise; degrees of
-    freedom are those of the smaller sample.
+    That of Welch's test where no user is in both, of the paired t test where all are, and what lies between otherwise;
+    with its degrees of freedom, those of the smaller sample.
     """
     # what each user adds to the difference of means: those in both samples add to both means
     part_of = [(part - part.mean()) / np.sqrt(len(part) * (len(part) - 1)) for part in (a, b)]
     # fill_value=0: a user of one sample only adds nothing to the other mean
-    error = np.sqrt((part_of[0].sub(part_of[1], fill_value=0) ** 2).sum())
+    variance = (part_of[0].sub(part_of[1], fill_value=0) ** 2).sum()
     # Welch's degrees of freedom are never fewer than those of the smaller sample, so this errs on the safe side
-    difference, t = a.mean() - b.mean(), stats.t(min(len(a), len(b)) - 1)
-    p = 2 * t.sf(abs(difference) / error) if error > 0 else float(difference == 0)
-    margin = t.ppf(0.975) * error
-    return {"difference": difference, "ci_low": difference - margin, "ci_high": difference + margin, "p": p}
+    return float(variance), min(len(a), len(b)) - 1
+
+
+def with_errors(difference, variances, freedoms) -> pd.DataFrame:
+    """What differences [n] with several sources of chance say, such as users and seeds: one row each.
+
+    variances, freedoms: [sources, n], the variance that each source gives a difference and the degrees of freedom from
+    which that is known; NaN for a source that is unknown. Columns difference, error (standard), freedom
+    (Satterthwaite's), ci_low, ci_high (95%, of the known sources) and p of Student's t, NaN where a source is unknown.
+    """
+    difference, variances, freedoms = (np.asarray(x, dtype=float) for x in (difference, variances, freedoms))
+    unknown, variances = np.isnan(variances).any(0), np.nan_to_num(variances)
+    total = variances.sum(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = np.where(variances == 0, 0, variances**2 / freedoms)  # what has no variance needs no freedom
+        freedom = np.where(total > 0, total**2 / parts.sum(0), np.inf)
+        t = np.where(difference == 0, 0, np.abs(difference) / np.sqrt(total))
+    p, margin = 2 * stats.t.sf(t, freedom), stats.t.ppf(0.975, freedom) * np.sqrt(total)
+    columns = {"difference": difference, "error": np.sqrt(total), "freedom": freedom}
+    columns |= {"ci_low": difference - margin, "ci_high": difference + margin, "p": np.where(unknown, np.nan, p)}
+    return pd.DataFrame(columns)
 
 
 def holm(p) -> np.ndarray:
@@ -73,23 +79,3 @@ def means_with_intervals(per_user: pd.DataFrame, rng: np.random.Generator) -> pd
     values = per_user.drop(columns="user")
     low, high = bootstrap_mean(values, rng)
     return pd.DataFrame({"metric": values.columns, "mean": values.mean().values, "ci_low": low, "ci_high": high})
-
-
-def compare(base: pd.DataFrame, other: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Paired comparison of two per-user frames (user and one column per metric), one row per metric.
-
-    Columns metric, difference (other - base), ci_low, ci_high (95%), p (t test, which asks about the mean that the
-    tables show), p_wilcoxon and p_holm (p corrected over the metrics). Raises UserError when the users differ.
-    """
-    base, other = (frame.set_index("user").sort_index() for frame in (base, other))
-    if not base.index.equals(other.index):
-        raise UserError(
-            f"the two runs were tested on different users ({len(base)} and {len(other)}): compare runs of one dataset"
-        )
-    # the metrics in one order, since from here on columns go by position
-    other = other[base.columns]
-    low, high = bootstrap_difference(base, other, rng)
-    tests = np.array([paired_tests(base[metric], other[metric]) for metric in base.columns])
-    columns = {"metric": base.columns, "difference": (other - base).mean().values, "ci_low": low, "ci_high": high}
-    columns |= {"p": tests[:, 0], "p_wilcoxon": tests[:, 1], "p_holm": holm(tests[:, 0])}
-    return pd.DataFrame(columns)

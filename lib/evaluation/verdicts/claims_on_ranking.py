@@ -1,67 +1,57 @@
 """Does alignment rank better? What comparisons with base say over users and seeds, for the sparse, in a study."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
-from lib.core.names import ALIGNMENTS, COMPARISON
-from lib.evaluation.verdicts.rules import conclusion, difference_verdict, told_apart
+from lib.evaluation.verdicts.rules import PRIMARY, conclusion
 
 GAIN_MORE, FARE_WORSE = "GAIN MORE than dense ones", "fare worse than dense ones"  # what the claim on sparsity counts
+KINDS_OF_BASE = {"base": "base", "matched base": "base with the same settings"}
+
+# Over all backbones
 
 
-# Over users and seeds
+def ranking_claims(pooled: pd.DataFrame, table: pd.DataFrame) -> list[str]:
+    """One sentence for each alignment and kind of base: the effect over the backbones, and in how many it shows.
 
-
-def judged(over_users: pd.DataFrame, over_seeds: pd.DataFrame) -> pd.DataFrame:
-    """One row per comparison that both frames hold, and whether it stands over users and over seeds.
-
-    Each frame has the columns of COMPARISON and p_holm; the first also difference, ci_low, ci_high, the second seeds,
-    base_seeds, base and base_sd. Columns of COMPARISON, difference, ci_low, ci_high (over users), p_users, p_seeds
-    (both Holm-corrected), seeds, base_seeds, base, base_sd and verdict: better or worse, with 'over users only' where a
-    single seed leaves the other question open, or not told apart.
+    pooled, table: the frames of `comparisons.pooled` and `comparisons.against_base`.
     """
-    own = ["p_seeds", "seeds", "base_seeds", "base", "base_sd"]
-    over_seeds = over_seeds.rename(columns={"p_holm": "p_seeds"})[[*COMPARISON, *own]]
-    table = over_users.rename(columns={"p_holm": "p_users"}).merge(over_seeds, on=COMPARISON)
-    direction = np.where(table["difference"] > 0, "better", "worse")
-    users, untested = told_apart(table["p_users"]), table["p_seeds"].isna()
-    both = users & told_apart(table["p_seeds"])
-    users_only = np.char.add(direction, " over users only")
-    # the first condition that holds decides; what stands over users but fails over seeds meets neither
-    table["verdict"] = np.select([both, users & untested], [direction, users_only], "not told apart")
-    return table[[*COMPARISON, "difference", "ci_low", "ci_high", "p_users", *own, "verdict"]]
+    return [_ranking_claim(row, table) for row in pooled.itertuples()]
 
 
-def ranking_claim(verdicts: Sequence[str]) -> str:
-    """One sentence on the claim that alignment ranks better, from the verdicts of its comparisons.
-
-    By `rules.conclusion`, where what holds over users only neither supports the claim nor lets it fail.
-    """
-    count, n = pd.Series(verdicts).value_counts().get, len(verdicts)
-    better, worse = count("better", 0), count("worse", 0)
-    result = f"{conclusion(better, worse, n)}: better in {better} of {n}, worse in {worse}"
-    users = {name: count(f"{name} over users only", 0) for name in ("better", "worse")}
-    if any(users.values()):
-        result += f" (over users only: better in {users['better']} more, worse in {users['worse']} more)"
-    return result
-
-
-def ranking_claims(table: pd.DataFrame) -> list[str]:
-    """`ranking_claim` for each alignment of the paper and each kind of base, from rows of `judged`."""
-    counted = _of_the_paper(table)
-    parts = counted.groupby(["alignment", _kind_of_base(counted)])["verdict"]
-    return [f"{alignment} against {base}: {ranking_claim(part)}" for (alignment, base), part in parts]
+def _ranking_claim(row, table: pd.DataFrame) -> str:
+    matched = table["against"] != "base"
+    chosen = table["verdict"].notna() & (table["alignment"] == row.alignment) & (matched == (row.against != "base"))
+    found = table[chosen]
+    counts = found["verdict"].value_counts()
+    claim = claim_verdict(row.verdict)
+    effect = f"{row.difference:+.1%} on average of {row.backbones}" + interval(row)
+    each = f"better in {counts.get('better', 0)}, worse in {counts.get('worse', 0)}"
+    open_ones = found[found["verdict"] == "inconclusive"]
+    hidden = (open_ones["detectable"] / open_ones["base"]).dropna()
+    if len(open_ones):
+        each += f", inconclusive in {len(open_ones)}" + detectable_range(hidden)
+    return f"{row.alignment} against {KINDS_OF_BASE[row.against]}: {claim}, {effect}; by itself {each}"
 
 
-def _of_the_paper(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of alignments that the paper has: cells beside its table are shown, not counted."""
-    return table[table["alignment"].isin(ALIGNMENTS)]
+def claim_verdict(verdict: str) -> str:
+    """What a verdict on an effect says of the claim that the effect is positive."""
+    return {"better": "supported", "worse": "not supported"}.get(verdict, "inconclusive")
 
 
-def _kind_of_base(table: pd.DataFrame) -> np.ndarray:
-    return np.where(table["against"] == "base", "base", "base with the same settings")
+def interval(row) -> str:
+    """' [-1.0%, +2.0%]' for a relative effect with ci_low and ci_high; nothing for a single backbone."""
+    return (
+        f" [{row.ci_low:+.1%}, {row.ci_high:+.1%}]" if row.p == row.p else ", whose interval one backbone cannot tell"
+    )
+
+
+def detectable_range(relative: pd.Series) -> str:
+    """What inconclusive comparisons would have shown, from their smallest detectable differences over base."""
+    if relative.empty:
+        return " (the spread between seeds is unknown)"
+    low, high = f"{relative.min():.1%}", f"{relative.max():.1%}"
+    return f" (a difference of {low} would show)" if low == high else f" (differences of {low} to {high} would show)"
 
 
 # Sparse users and items against dense ones
@@ -73,7 +63,8 @@ def sparsity_verdict(row) -> str:
     To gain more, alignment must surely help the sparse, and surely more than the dense: a smaller loss is no gain.
     """
     above = GAIN_MORE if row.sparse_low > 0 else "fare better, without a sure gain"
-    return difference_verdict(row.difference, row.p_holm, (above, FARE_WORSE, "not told apart from dense ones"))
+    words = {"better": above, "worse": FARE_WORSE}
+    return words.get(row.verdict, f"not told apart from dense ones{_detectable(row)}")
 
 
 def sparsity_verdicts(table: pd.DataFrame, side: str) -> list[str]:
@@ -92,36 +83,38 @@ def sparsity_claim(table: pd.DataFrame) -> str:
 
 
 def sparsity_claims(table: pd.DataFrame) -> str:
-    """`sparsity_claim` for each kind of base, of the paper's alignments, in one sentence."""
-    counted = _of_the_paper(table)
-    parts = counted.groupby(_kind_of_base(counted))
-    return "; ".join(f"against {base}: {sparsity_claim(part)}" for base, part in parts)
+    """`sparsity_claim` for each kind of base, in one sentence."""
+    parts = table.groupby(np.where(table["against"] == "base", *KINDS_OF_BASE))
+    return "; ".join(f"against {KINDS_OF_BASE[base]}: {sparsity_claim(part)}" for base, part in parts)
 
 
 # A study: one cell under changed conditions
 
 
-def study_claim(table: pd.DataFrame, seeds: int) -> str:
-    """What the rows of `studies.differences` say of a claim on Recall@20 in all of them, with the counts.
-
-    One seed settles nothing: what users show of one trained model, another seed may not.
-    """
-    rows = table[table["metric"] == "recall@20"].itertuples()
-    found = [difference_verdict(row.difference, row.p_holm) for row in rows]
-    better, worse, n = found.count("better"), found.count("worse"), len(found)
-    counts = f"over users better in {better} of {n}, worse in {worse}"
-    if seeds == 1:
-        return f"inconclusive ({counts}; one seed)"
-    return f"{conclusion(better, worse, n)} ({counts}; {seeds} seeds)"
+def study_claim(table: pd.DataFrame) -> str:
+    """What the rows of `studies.differences` say of a claim on the primary metric in all of them, with the counts."""
+    rows = table[table["metric"] == PRIMARY]
+    count = rows["verdict"].value_counts().get
+    better, worse, n = count("better", 0), count("worse", 0), len(rows)
+    return f"{conclusion(better, worse, n)} (better in {better} of {n}, worse in {worse})"
 
 
 def study_verdicts(table: pd.DataFrame) -> list[str]:
-    """One sentence per comparison of `studies.differences` at Recall@20: labels, difference, interval, verdict."""
-    rows = table[table["metric"] == "recall@20"]
-    measured = ["metric", "difference", "ci_low", "ci_high", "p", "p_wilcoxon", "p_holm"]
-    labels = [name for name in table.columns if name not in measured]
+    """One sentence per comparison of `studies.differences` on the primary metric, with interval and verdict.
+
+    Behind an inconclusive one stands the smallest difference that would have shown.
+    """
+    rows = table[table["metric"] == PRIMARY]
+    labels = list(table.columns[: table.columns.get_loc("metric")])
     return [
         f"{' '.join(str(getattr(row, name)) for name in labels)}: {row.difference:+.4f} "
-        f"[{row.ci_low:+.4f}, {row.ci_high:+.4f}], {difference_verdict(row.difference, row.p_holm)}"
+        f"[{row.ci_low:+.4f}, {row.ci_high:+.4f}], {row.verdict}{_detectable(row)}"
         for row in rows.itertuples()
     ]
+
+
+def _detectable(row) -> str:
+    if row.verdict != "inconclusive":
+        return ""
+    known = f"{row.detectable:.4f} would show" if row.detectable == row.detectable else "seeds' spread unknown"
+    return f" ({known})"
