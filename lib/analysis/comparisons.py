@@ -82,9 +82,10 @@ def differences(
     """Each pair's second model subtracted from its first: one row per pair, in their order, and metric.
 
     Chance has two sources. Users: the variance of the mean of paired differences, each averaged over seeds. Seeds: each
-    model's variance between runs, pooled over all models (`seed_spread`), divided by its number of XX A user's own share of a seed's effect is in both, so errors are rather too
-    large than too small. Columns pair (position in `pairs`), metric, seeds, base_seeds, mean, base, relative
-    (difference / base), user_error, seed_error (NaN where no model has two seeds) and those of
+    model's variance between runs, pooled over all models (`seed_spread`), divided by its number of runs. `others` are
+    further models that tell of this spread; those of `untrained` have none. A user's own share of a seed's effect is in
+    both, so errors are rather too large than too small. Columns pair (position in `pairs`), metric, seeds, base_seeds,
+    mean, base, relative (difference / base), user_error, seed_error (NaN where no model has two seeds) and those of
     `significance.with_errors`. Raises UserError when two models were tested on different users.
     """
     metrics = list(next(iter(models.values()))[0].columns.drop("user")) if models else []

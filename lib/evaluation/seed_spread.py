@@ -37,8 +37,9 @@ def seed_spread(values: Mapping[Hashable, Sequence[float]], relative: bool = Tru
     cells = {}
     for cell, own in values.items():
         own = np.asarray(own, dtype=float)
-        if len(own) > 1:
-            cells[cell] = float(own.var(ddof=1) / (own.mean() ** 2 if relative else 1)), len(own) - 1
+        scale = own.mean() ** 2 if relative else 1
+        if len(own) > 1 and scale > 0:  # a model without a single hit has no relative spread
+            cells[cell] = float(own.var(ddof=1) / scale), len(own) - 1
     distinct = list(dict.fromkeys(cells.values()))
     apart = set()
     while stands_out := _standing_out([found for found in distinct if found not in apart]):

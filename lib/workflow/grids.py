@@ -30,3 +30,13 @@ def grid(
         resolve(dataset, *cell, scale or own.scale, encoder or own.encoder, params=params)
         for cell in own.cells(**chosen)
     ]
+
+
+def base_cells(dataset: str, scale: str, params: Path = ROOT / "params") -> list[RunSettings]:
+    """The base models of a dataset's grids, with all their seeds; none where params/experiments.yaml has no such grid.
+
+    Studies compare with them, and their spread between seeds stands in for that of cells with one.
+    """
+    papers = [paper for paper, of in experiments.load(params) if of == dataset]
+    cells = [cell for paper in papers for cell in grid(paper, dataset, scale, params=params, alignments=["base"])]
+    return list({cell.digest: cell for cell in cells}.values())

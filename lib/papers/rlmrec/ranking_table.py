@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from lib.core.names import MODEL, metric_and_k
-from lib.evaluation.verdicts.rules import told_apart
 from lib.results.layout import arranged, in_order_of_metrics, metric_column
 from lib.results.writers import signed
 from lib.training.run_folder import Run
@@ -42,15 +41,12 @@ def follows_paper(settings: RunSettings) -> bool:
     return settings.scale == "paper" and (settings.alignment == "base" or settings.encoder == "published")
 
 
-def ranking_layout(
-    table: pd.DataFrame, tests: pd.DataFrame, bold: set[tuple], remarks: dict[tuple, str]
-) -> pd.DataFrame:
+def ranking_layout(table: pd.DataFrame, tests: pd.DataFrame, bold: set[tuple]) -> pd.DataFrame:
     """The ranking table of a paper: rows backbone x alignment, columns R@5 ... N@20, from `ranking_table`.
 
     Our value is the mean over seeds (± standard deviation if there are several), bold where `bold` (of `best_models`)
-    has it, with \\* where it differs from base (Holm-corrected, from `over_users`). The paper's value follows in a row
-    of its own with the relative difference where the two are comparable, and the single run of others. `remarks` on a
-    model (dataset, encoder, backbone, alignment) stand beside its row.
+    has it, with \\* where it differs from base (by the verdicts of `comparisons.against_base`). The paper's value follows
+    in a row of its own with the relative difference where the two are comparable, and the single run of others.
     """
     ours = table.groupby([*MODEL, "metric", "k"], sort=False)["value"].agg(["mean", "std"])
     paper = table.groupby([*MODEL, "metric", "k"], sort=False)[["published", "comparable", "third_party"]].first()
@@ -62,7 +58,7 @@ def ranking_layout(
     cells["best"] = several & np.array([name in bold for name in names])
     stars = _stars(tests)
     cells["star"] = [name in stars for name in names]
-    rows = [row for model, part in cells.groupby(MODEL) for row in _ranking_rows(model, part, remarks.get(model))]
+    rows = [row for model, part in cells.groupby(MODEL) for row in _ranking_rows(model, part)]
     return arranged(pd.DataFrame(rows), in_order_of_metrics(cells["column"]))
 
 
@@ -70,14 +66,14 @@ def _stars(tests: pd.DataFrame) -> set[tuple]:
     """(dataset, encoder, backbone, alignment, metric) of the comparisons with base that show a difference."""
     if not len(tests):
         return set()
-    found = tests[told_apart(tests["p_holm"]) & (tests["against"] == "base")]
+    found = tests[tests["verdict"].isin(["better", "worse"]) & (tests["against"] == "base")]
     return set(found[[*MODEL, "metric"]].itertuples(index=False, name=None))
 
 
-def _ranking_rows(model: tuple, cells: pd.DataFrame, remark: str | None) -> list[dict]:
+def _ranking_rows(model: tuple, cells: pd.DataFrame) -> list[dict]:
     """Our row of a model, then where they exist the paper's row, the difference, and the run of others."""
     cells = cells.set_index("column")
-    rows = [(f"ours, {remark}" if remark else "ours", {name: _ours(cell) for name, cell in cells.iterrows()})]
+    rows = [("ours", {name: _ours(cell) for name, cell in cells.iterrows()})]
     known = cells[cells["published"].notna()]
     if len(known):
         source = "paper" if known["comparable"].all() else "paper, other setting"

@@ -1,4 +1,4 @@
-"""How well models rank: learning curves, bars, differences to base, sparsity groups, references, cost."""
+"""How well models rank: learning curves, bars, sparsity groups, references, cost."""
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,6 @@ from lib.results.plots.theme import (
     COLOURS,
     GREY,
     ON_BARS,
-    PAGE,
-    PALE,
     Figure,
     colour_of,
     figure_function,
@@ -78,51 +76,6 @@ def ranking_bars(table: pd.DataFrame, metrics=("recall@20", "ndcg@20")) -> Figur
         axes.set_title(f"test {metric}, 95% CI over users")
     legend_below(figure, panels)
     return figure
-
-
-@figure_function
-def differences(tests: pd.DataFrame, seeds: pd.DataFrame, metric: str = "recall@20") -> Figure:
-    """Aligned minus base by backbone: intervals over users and, where both have several seeds, a ring for each.
-
-    tests: columns backbone, alignment, against, difference, ci_low, ci_high, base_sd (NaN with one seed); seeds: the
-    first three, seed and difference. The left panel is against base, the right one against base with the same settings.
-    """
-    kinds = [("base", tests["against"] == "base"), ("base with the same settings", tests["against"] != "base")]
-    kinds = [(name, chosen) for name, chosen in kinds if chosen.any()]
-    backbones = ordered(tests["backbone"], BACKBONES)
-    figure, panels = grid_of(len(kinds), height=0.34 * len(backbones) + 0.8, columns=2)
-    figure.set_figwidth(PAGE)
-    several = seeds.groupby(["backbone", "alignment", "against"])["seed"].transform("nunique") > 1
-    seeds = seeds[several]  # the ring of a single seed would stand beside a dot for base's mean over more
-    for axes, (name, chosen) in zip(panels, kinds, strict=True):
-        axes.axvline(0, color=GREY, linewidth=0.8)
-        _differences(axes, tests[chosen], seeds[(seeds["against"] == "base") == (name == "base")], backbones)
-        axes.set(title=f"against {name}", xlabel=f"difference in test {metric}, 95% CI over users")
-        axes.tick_params(axis="y", length=0)
-        axes.locator_params(axis="x", nbins=5)  # their labels are long
-    panels[0].set_yticks(range(len(backbones)), backbones, weight="bold")
-    panels[0].set_ylim(len(backbones) - 0.5, -0.5)
-    legend_below(figure, panels)
-    return figure
-
-
-def _differences(axes, tests: pd.DataFrame, seeds: pd.DataFrame, backbones: list[str]) -> None:
-    """For each alignment a dot with its interval on a bar of base's spread, and below it the rings of the seeds."""
-    alignments = ordered(tests["alignment"])
-    step = 0.72 / max(len(alignments), 2)
-    for shift, alignment in enumerate(alignments):
-        rows, points = (frame[frame["alignment"] == alignment] for frame in (tests, seeds))
-        offset, colour = (shift - (len(alignments) - 1) / 2) * step, colour_of(alignment)
-        place = np.array([backbones.index(name) for name in rows["backbone"]]) + offset
-        spread, known = rows["base_sd"].to_numpy(), rows["base_sd"].notna().to_numpy()
-        if known.any():
-            bars = (place[known], 2 * spread[known], step - 0.04, -spread[known])
-            axes.barh(*bars, color=PALE, label="± one sd of base over seeds", zorder=0)
-        style = {"fmt": "o", "markersize": 3.5, "elinewidth": 1.2, "capsize": 2, "color": colour, "label": alignment}
-        axes.errorbar(rows["difference"], place, xerr=whiskers(rows, "difference"), **style)
-        height = [backbones.index(name) + offset + 0.4 * step for name in points["backbone"]]
-        rings = {"color": colour, "fillstyle": "none", "markersize": 2.5, "linestyle": "none"}
-        axes.plot(points["difference"], height, marker="o", label="one seed" if len(points) else None, **rings)
 
 
 @figure_function

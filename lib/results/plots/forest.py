@@ -1,0 +1,67 @@
+"""The forest plot: what alignment changes in every backbone, and on average over them."""
+
+import pandas as pd
+
+from lib.core.names import BACKBONES
+from lib.results.plots.theme import GREY, PAGE, PALE, Figure, colour_of, figure_function, grid_of, legend_below, ordered
+
+KINDS = {"matched base": "against base with the same settings", "base": "against base (paler)"}
+
+
+@figure_function
+def forest(table: pd.DataFrame, pooled: pd.DataFrame) -> Figure:
+    """Relative differences to base with 95% intervals over users and seeds, one panel per alignment, and their mean.
+
+    table: the frame of `comparisons.against_base`, of which rows with a verdict are drawn; pooled: that of
+    `comparisons.pooled`. A diamond is the mean over the backbones, from end to end its interval.
+    """
+    table = table[table["verdict"].notna()].assign(kind=table["against"].map(_kind))
+    alignments, backbones = ordered(pooled["alignment"]), ordered(table["backbone"], BACKBONES)
+    kinds = [kind for kind in KINDS if kind in set(pooled["against"])]
+    figure, panels = grid_of(len(alignments), height=0.3 * (len(backbones) + 1.6) + 0.7, columns=2)
+    figure.set_figwidth(PAGE)
+    for axes, alignment in zip(panels, alignments, strict=True):
+        axes.axvline(0, color=GREY, linewidth=0.8)
+        axes.axhline(len(backbones) - 0.4, color=PALE, linewidth=0.8)
+        for kind in kinds:
+            colour, shift = _style(alignment, kind, kinds)
+            rows = table[(table["alignment"] == alignment) & (table["kind"] == kind)]
+            _cells(axes, rows, backbones, shift, colour)
+            mean = pooled[(pooled["alignment"] == alignment) & (pooled["against"] == kind)]
+            _diamond(axes, mean, len(backbones) + 0.15 + shift, colour)
+        axes.set(title=f"{alignment} alignment", xlabel="change of test recall@20 in %")
+        axes.tick_params(axis="y", length=0)
+        axes.sharex(panels[0])
+    panels[0].set_yticks(range(len(backbones) + 1), [*backbones, "mean"], weight="bold")
+    panels[0].set_ylim(len(backbones) + 0.7, -0.6)
+    for shade, kind in zip((GREY, PALE), kinds, strict=False):  # entries for the legend only
+        panels[0].plot([], [], "o", markersize=3.5, color=shade, label=KINDS[kind])
+    panels[0].plot([], [], "o", markersize=3.5, color=GREY, fillstyle="none", label="hollow: inconclusive")
+    legend_below(figure, panels)
+    return figure
+
+
+def _kind(against: str) -> str:
+    return "base" if against == "base" else "matched base"
+
+
+def _style(alignment: str, kind: str, kinds: list[str]) -> tuple[str, float]:
+    """Colour and shift of a kind of base: the fair comparison stands above in full colour, the paper's below, paler."""
+    colour = colour_of(alignment if kind == kinds[0] else f"{alignment}+")
+    return colour, (kinds.index(kind) - (len(kinds) - 1) / 2) * 0.3
+
+
+def _cells(axes, rows: pd.DataFrame, backbones: list[str], shift: float, colour: str) -> None:
+    """One dot with its interval for each backbone; filled where the verdict is better or worse."""
+    place = [backbones.index(name) + shift for name in rows["backbone"]]
+    value, low, high = (100 * rows[name] / rows["base"] for name in ("difference", "ci_low", "ci_high"))
+    style = {"fmt": "none", "elinewidth": 1.2, "capsize": 2, "color": colour}
+    axes.errorbar(value, place, xerr=[value - low, high - value], **style)
+    fill = [colour if verdict != "inconclusive" else "white" for verdict in rows["verdict"]]
+    axes.scatter(value, place, 16, fill, edgecolors=colour, zorder=3, gid="backbones")
+
+
+def _diamond(axes, mean: pd.DataFrame, place: float, colour: str) -> None:
+    for row in mean.itertuples():
+        low, middle, high = (100 * value for value in (row.ci_low, row.difference, row.ci_high))
+        axes.fill([low, middle, high, middle], [place, place - 0.13, place, place + 0.13], color=colour, gid="mean")
