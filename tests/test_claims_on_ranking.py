@@ -1,43 +1,12 @@
-"""What tables say of ranking: users and seeds must agree, the sparse must gain, and one seed settles nothing."""
+"""What tables say of ranking: the mean over backbones decides, the sparse must gain, a study needs all conditions."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from lib.core.names import COMPARISON
 from lib.evaluation.verdicts import claims_on_ranking
 
-# Over users and seeds
-
-
-def judged(difference, p_users, p_seeds):
-    key = dict(zip(COMPARISON, ("toy", "minilm", "gccf", "contrastive", "base", "recall@20"), strict=True))
-    tests = pd.DataFrame([key | {"difference": difference, "ci_low": 0, "ci_high": 0, "p_holm": p_users}])
-    over = pd.DataFrame([key | {"seeds": 3, "base_seeds": 3, "base": 0.2, "base_sd": 0.01, "p_holm": p_seeds}])
-    return claims_on_ranking.judged(tests, over).verdict.item()
-
-
-def test_a_difference_holds_where_users_and_seeds_agree():
-    assert judged(0.1, 0.01, 0.01) == "better"
-    assert judged(-0.1, 0.01, 0.01) == "worse"
-    assert judged(0.1, 0.01, np.nan) == "better over users only"
-    assert judged(-0.1, 0.01, np.nan) == "worse over users only"
-    assert {judged(0.1, *p) for p in [(0.2, 0.01), (0.01, 0.2), (0.2, np.nan)]} == {"not told apart"}
-
-
-def test_claims():
-    assert claims_on_ranking.ranking_claim(["better"] * 3).startswith("supported: better in 3 of 3")
-    assert claims_on_ranking.ranking_claim(["better", "not told apart"]).startswith("inconclusive")
-    assert claims_on_ranking.ranking_claim(["better over users only"] * 2) == (
-        "inconclusive: better in 0 of 2, worse in 0 (over users only: better in 2 more, worse in 0 more)"
-    )
-    mixed = ["better", "worse", "worse over users only"]
-    assert claims_on_ranking.ranking_claim(mixed) == (
-        "inconclusive: better in 1 of 3, worse in 1 (over users only: better in 0 more, worse in 1 more)"
-    )
-    assert claims_on_ranking.ranking_claim(["worse", "not told apart"]) == "not supported: better in 0 of 2, worse in 1"
-    assert claims_on_ranking.ranking_claim(["worse over users only", "not told apart"]).startswith("inconclusive")
-    assert claims_on_ranking.ranking_claim(["not told apart"] * 3).startswith("inconclusive")
+# Over all backbones
 
 
 def comparisons(*rows, columns=("verdict",)) -> pd.DataFrame:
@@ -45,41 +14,57 @@ def comparisons(*rows, columns=("verdict",)) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["alignment", "against", *columns])
 
 
-def test_a_claim_is_made_for_each_alignment_of_the_paper_and_each_kind_of_base():
+def test_a_claim_is_about_the_mean_over_backbones_and_counts_each():
+    columns = ("verdict", "detectable", "base")
     table = comparisons(
-        ("contrastive", "base", "better"),
-        ("generative", "base", "worse"),
-        ("contrastive", "base", "better"),
-        ("contrastive", "base@contrastive", "better"),
-        ("contrastive", "base@contrastive", "not told apart"),
-        ("kar", "base", "better"),  # shown beside the paper's table, not counted
-        ("contrastive+weight=1", "base", "worse"),
+        ("contrastive", "base", "better", 0.01, 0.1),
+        ("contrastive", "base", "inconclusive", 0.004, 0.1),
+        ("contrastive", "base", "inconclusive", 0.01, 0.2),
+        ("contrastive", "base@contrastive", "worse", 0.01, 0.1),
+        ("generative", "base", "inconclusive", np.nan, 0.1),
+        ("kar", "base", None, 0.1, 0.1),  # shown beside the paper's table, not counted
+        columns=columns,
     )
-    assert claims_on_ranking.ranking_claims(table) == [
-        "contrastive against base: supported: better in 2 of 2, worse in 0",
-        "contrastive against base with the same settings: inconclusive: better in 1 of 2, worse in 0",
-        "generative against base: not supported: better in 0 of 1, worse in 1",
+    effects = [
+        ("contrastive", "base", 3, 0.018, 0.002, 0.034, 0.03, "better"),
+        ("contrastive", "matched base", 1, -0.02, np.nan, np.nan, np.nan, "inconclusive"),
+        ("generative", "base", 1, 0.01, np.nan, np.nan, np.nan, "inconclusive"),
     ]
-    assert claims_on_ranking.ranking_claims(table[:0]) == []
+    names = ["alignment", "against", "backbones", "difference", "ci_low", "ci_high", "p", "verdict"]
+    assert claims_on_ranking.ranking_claims(pd.DataFrame(effects, columns=names), table) == [
+        "contrastive against base: supported, +1.8% on average of 3 [+0.2%, +3.4%]; by itself better in 1, worse in 0, "
+        "inconclusive in 2 (differences of 4.0% to 5.0% would show)",
+        "contrastive against base with the same settings: inconclusive, -2.0% on average of 1, without an interval; "
+        "by itself better in 0, worse in 1",
+        "generative against base: inconclusive, +1.0% on average of 1, without an interval; by itself better in 0, "
+        "worse in 0, inconclusive in 1 (the spread between seeds is unknown)",
+    ]
+    assert claims_on_ranking.ranking_claims(pd.DataFrame(columns=names), table[:0]) == []
 
 
 # Sparse against dense
 
 
 def test_verdicts_tell_a_gain_from_a_smaller_loss():
-    row = {"backbone": "gccf", "alignment": "generative", "against": "base", "p_holm": 0.01}
+    row = {"backbone": "gccf", "alignment": "generative", "against": "base", "detectable": 0.03}
     cases = [(0.01, 0.05, "GAIN MORE than dense"), (-0.01, 0.05, "fare better, without"), (0.01, -0.05, "fare worse")]
     for low, difference, words in cases:
-        table = pd.DataFrame([row | {"sparse_low": low, "difference": difference}])
+        verdict = "better" if difference > 0 else "worse"
+        table = pd.DataFrame([row | {"sparse_low": low, "verdict": verdict}])
         assert f"sparse items {words}" in claims_on_ranking.sparsity_verdicts(table, "item")[0]
+    open_ = pd.DataFrame([row | {"sparse_low": 0.1, "verdict": "inconclusive"}])
+    assert claims_on_ranking.sparsity_verdicts(open_, "item")[0].endswith(
+        "not told apart from dense ones (0.0300 would show)"
+    )
 
 
 def test_claims_on_sparsity():
     def claim(*rows):
-        return claims_on_ranking.sparsity_claim(pd.DataFrame(rows, columns=["sparse_low", "difference", "p_holm"]))
+        table = pd.DataFrame(rows, columns=["sparse_low", "verdict"])
+        return claims_on_ranking.sparsity_claim(table.assign(detectable=0.1))
 
-    more, less, open_ = (0.1, 0.1, 0.01), (0.1, -0.1, 0.01), (0.1, 0.1, 0.5)
-    unsure = (-0.1, 0.1, 0.01)  # more than the dense, who lose, but no sure gain
+    more, less, open_ = (0.1, "better"), (0.1, "worse"), (0.1, "inconclusive")
+    unsure = (-0.1, "better")  # more than the dense, who lose, but no sure gain
     assert claim(more, more) == "supported: the sparse gain more in 2 of 2, fare worse in 0"
     assert claim(more, more, open_).startswith("inconclusive") and claim(more, less).startswith("inconclusive")
     assert claim(open_).startswith("inconclusive") and claim(unsure).startswith("inconclusive")
@@ -87,12 +72,10 @@ def test_claims_on_sparsity():
 
 
 def test_claims_on_sparsity_are_made_for_each_kind_of_base():
-    columns = ("sparse_low", "difference", "p_holm")
     table = comparisons(
-        ("contrastive", "base", 0.1, 0.1, 0.01),
-        ("generative", "base@generative", 0.1, -0.1, 0.01),
-        ("kar", "base", 0.1, -0.1, 0.01),  # not counted
-        columns=columns,
+        ("contrastive", "base", 0.1, "better"),
+        ("generative", "base@generative", 0.1, "worse"),
+        columns=("sparse_low", "verdict"),
     )
     assert claims_on_ranking.sparsity_claims(table) == (
         "against base: supported: the sparse gain more in 1 of 1, fare worse in 0; "
@@ -106,26 +89,24 @@ def test_claims_on_sparsity_are_made_for_each_kind_of_base():
 @pytest.fixture
 def study():
     """Two comparisons of which one is told apart, and one of another metric."""
-    rows = [("contrastive", 0.0, "recall@20", 0.02, 0.001), ("contrastive", 0.5, "recall@20", 0.0, 0.9)]
-    rows += [("contrastive", 0.0, "ndcg@20", -0.02, 0.001)]  # not read by the claim
-    table = pd.DataFrame(rows, columns=["alignment", "noise", "metric", "difference", "p_holm"])
-    return table.assign(ci_low=table["difference"] - 0.01, ci_high=table["difference"] + 0.01, p=0.0, p_wilcoxon=0.0)
+    rows = [("contrastive", 0.0, "recall@20", 0.02, "better"), ("contrastive", 0.5, "recall@20", 0.0, "inconclusive")]
+    rows += [("contrastive", 0.0, "ndcg@20", -0.02, None)]  # not read by the claim
+    table = pd.DataFrame(rows, columns=["alignment", "noise", "metric", "difference", "verdict"])
+    return table.assign(ci_low=table["difference"] - 0.01, ci_high=table["difference"] + 0.01, detectable=0.005)
 
 
-def test_a_study_needs_several_seeds_and_all_of_its_comparisons(study):
+def test_a_study_needs_all_of_its_comparisons(study):
     claim = claims_on_ranking.study_claim
-    assert claim(study, seeds=2) == "inconclusive (over users better in 1 of 2, worse in 0; 2 seeds)"
-    assert claim(study[:1], seeds=2) == "supported (over users better in 1 of 1, worse in 0; 2 seeds)"
-    assert claim(study[:1], seeds=1) == "inconclusive (over users better in 1 of 1, worse in 0; one seed)"
-    assert claim(study[1:2], seeds=2).startswith("inconclusive")
-    worse = study[2:].assign(metric="recall@20")
-    assert claim(worse, seeds=2).startswith("not supported")
-    assert claim(worse, seeds=1).startswith("inconclusive")  # one seed settles nothing
+    assert claim(study) == "inconclusive (better in 1 of 2, worse in 0)"
+    assert claim(study[:1]) == "supported (better in 1 of 1, worse in 0)"
+    assert claim(study[1:2]).startswith("inconclusive")
+    assert claim(study[:1].assign(verdict="worse")).startswith("not supported")
 
 
 def test_a_study_says_each_comparison_by_its_labels(study):
     assert claims_on_ranking.study_verdicts(study) == [
         "contrastive 0.0: +0.0200 [+0.0100, +0.0300], better",
-        "contrastive 0.5: +0.0000 [-0.0100, +0.0100], not told apart",
+        "contrastive 0.5: +0.0000 [-0.0100, +0.0100], inconclusive (0.0050 would show)",
     ]
-    assert claims_on_ranking.study_verdicts(study[2:].assign(metric="recall@20"))[0].endswith("worse")
+    unknown = study[1:2].assign(detectable=np.nan)
+    assert claims_on_ranking.study_verdicts(unknown)[0].endswith("inconclusive (seeds' spread unknown)")

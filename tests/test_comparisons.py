@@ -1,7 +1,6 @@
 """Models against each other over users and over seeds, against scipy on the raw values and tests by hand."""
 
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,12 +9,8 @@ from made_runs import run
 from scipy import stats
 
 from lib.analysis import comparisons
-from lib.core.names import MODEL, reads_text
-from lib.evaluation import significance
+from lib.core.errors import UserError
 from lib.evaluation.significance import holm
-
-DATASET = "toy"
-
 
 # Partners
 
@@ -33,7 +28,7 @@ def test_partners_are_the_own_and_the_matched_base_where_they_were_run():
     assert comparisons.base_partners([contrastive, elsewhere]) == []
 
 
-# Over users
+# Over users and seeds
 
 
 def test_user_means_average_seeds_per_user():
@@ -49,136 +44,133 @@ def test_summary_holds_an_interval_for_each_model_and_metric():
     assert table.eval("ci_low < mean < ci_high").all()
 
 
-def test_significance_compares_with_the_base_of_the_same_backbone():
-    runs = [run(), run("gccf", shift=0.3), run(alignment="contrastive", seed=1, shift=0.1), run("sgl", "contrastive")]
-    table = comparisons.over_users(runs, np.random.default_rng(0))
-    assert set(table["backbone"]) == {"lightgcn"}  # sgl has no base, gccf nothing to compare
-    alone = significance.compare(runs[0].per_user, runs[2].per_user, np.random.default_rng(0))
-    np.testing.assert_allclose(table["p"], alone["p"])
-    assert comparisons.over_users(runs[:1], np.random.default_rng(0)).empty
+def at_20(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["metric"] == "recall@20"].set_index(["backbone", "alignment", "against"])
 
 
-def test_comparisons_are_with_own_and_matched_base_and_draw_in_that_order():
-    runs = [run(seed=1), run(alignment="base@contrastive", seed=2), run(alignment="contrastive", seed=3, shift=0.01)]
-    runs.append(run(alignment="generative", seed=4))
-    table = comparisons.over_users(runs, np.random.default_rng(0))
-    rng, frames = np.random.default_rng(0), {one.settings.alignment: one.per_user for one in runs}
-    pairs = [("contrastive", "base"), ("generative", "base"), ("contrastive", "base@contrastive")]
-    for alignment, against in pairs:  # intervals follow from random draws, so results from their order
-        wanted = significance.compare(frames[against], frames[alignment], rng)
-        found = table[(table["alignment"] == alignment) & (table["against"] == against)].reset_index(drop=True)
-        shown = ["metric", "difference", "ci_low", "ci_high", "p", "p_wilcoxon"]
-        pd.testing.assert_frame_equal(found[shown], wanted[shown])
-    assert len(table) == 3 * 6
+@pytest.fixture
+def runs():
+    """Two backbones with two to three seeds of base, matched base and two alignments."""
+    made = [run(seed=seed) for seed in (1, 2, 3)] + [run("gccf", seed=seed) for seed in (11, 12, 13)]
+    made += [run(alignment="base@contrastive", seed=seed, shift=0.01) for seed in (4, 5)]
+    made += [run(alignment="contrastive", seed=seed, shift=0.05) for seed in (6, 7, 8)]
+    return [*made, *(run("gccf", "generative", seed=seed, shift=-0.04) for seed in (9, 10)), run("sgl", "contrastive")]
 
 
-def test_holm_runs_over_all_comparisons_of_a_dataset():
-    runs = [run(), run(alignment="contrastive", seed=1), run(alignment="generative", seed=2)]
-    table = comparisons.over_users(runs, np.random.default_rng(0))
-    np.testing.assert_allclose(table["p_holm"], significance.holm(table["p"]))
-    assert len(table) == 12
+def test_an_error_is_made_of_users_and_of_seeds(runs):
+    row = at_20(comparisons.against_base(runs)).loc["lightgcn", "contrastive", "base"]
+    cells = {}
+    for one in runs:
+        cells.setdefault(one.settings.model, []).append(one.per_user["recall@20"].to_numpy())
+    relative = [np.var(np.mean(cell, 1), ddof=1) / np.mean(cell) ** 2 for cell in cells.values() if len(cell) > 1]
+    freedoms = [len(cell) - 1 for cell in cells.values() if len(cell) > 1]
+    spread = np.average(relative, weights=freedoms)
+    ours, base = (
+        cells["amazon", encoder, "lightgcn", kind] for encoder, kind in (("minilm", "contrastive"), ("none", "base"))
+    )
+    change = np.mean(ours, 0) - np.mean(base, 0)
+    of_users, of_seeds = change.var(ddof=1) / 200, spread * (np.mean(ours) ** 2 + np.mean(base) ** 2) / 3
+    assert (row["seeds"], row["base_seeds"], row["difference"]) == (3, 3, pytest.approx(change.mean()))
+    assert (row["user_error"], row["seed_error"]) == (pytest.approx(of_users**0.5), pytest.approx(of_seeds**0.5))
+    assert row["error"] == pytest.approx((of_users + of_seeds) ** 0.5)
+    assert row["relative"] == pytest.approx(change.mean() / np.mean(base))
+    assert row["p"] == pytest.approx(2 * stats.t.sf(change.mean() / row["error"], row["freedom"]))
 
 
-def test_best_are_the_highest_and_what_a_test_does_not_tell_apart():
-    runs = [
-        run(seed=1),
-        run(alignment="contrastive", seed=1, shift=0.3),
-        run(alignment="generative", seed=1, shift=0.3),
-    ]
-    runs += [run("gccf", seed=4)]
-    noise = np.random.default_rng(0).normal(0, 1e-3, len(runs[2].per_user))
-    runs[2].per_user["recall@20"] += noise - noise.mean() - 1e-5  # a little lower on average, and hardly ever the same
-    best = comparisons.best_models(runs)
-    found = {model[2:4] for model in best if model[4] == "recall@20"}
-    assert found == {("lightgcn", "contrastive"), ("lightgcn", "generative"), ("gccf", "base")}
-    runs[2].per_user["recall@20"] -= 0.05
-    found = {model[2:4] for model in comparisons.best_models(runs) if model[4] == "recall@20"}
-    assert found == {("lightgcn", "contrastive"), ("gccf", "base")}
-
-
-# Over seeds
-
-
-def ranking(values: dict, metric="recall", k=20) -> pd.DataFrame:
-    """The frame of `ranking_table` from {(backbone, alignment): {seed: value}}."""
-    rows = [
-        (DATASET, "minilm" if reads_text(kind) else "none", backbone, kind, seed, metric, k, value)
-        for (backbone, kind), by_seed in values.items()
-        for seed, value in by_seed.items()
-    ]
-    return pd.DataFrame(rows, columns=[*MODEL, "seed", "metric", "k", "value"])
-
-
-VALUES = {
-    ("gccf", "base"): {1: 0.10, 2: 0.11, 3: 0.12},
-    ("gccf", "contrastive"): {1: 0.20, 2: 0.21, 4: 0.19, 5: 0.23},
-    ("gccf", "generative"): {1: 0.12, 2: 0.115, 3: 0.11},
-    ("gccf", "base@contrastive"): {1: 0.15, 2: 0.16},
-    ("sgl", "base"): {1: 0.30},
-    ("sgl", "contrastive"): {1: 0.31, 2: 0.32},
-    ("dccf", "generative"): {1: 0.4},  # its base was not run
-}
-
-
-def test_every_aligned_model_meets_the_bases_of_its_backbone():
-    rows = comparisons.over_seeds(ranking(VALUES))
-    assert list(zip(rows.backbone, rows.alignment, rows.against, strict=True)) == [
-        ("gccf", "contrastive", "base"),
-        ("gccf", "contrastive", "base@contrastive"),
+def test_every_aligned_model_meets_the_bases_of_its_backbone_in_one_family(runs):
+    table = comparisons.against_base(runs)
+    rows = at_20(table)
+    assert set(rows.index) == {
+        ("lightgcn", "contrastive", "base"),
+        ("lightgcn", "contrastive", "base@contrastive"),
         ("gccf", "generative", "base"),
-        ("sgl", "contrastive", "base"),
-    ]
-    assert set(rows.metric) == {"recall@20"} and set(rows.encoder) == {"minilm"}
+    }  # sgl has no base
+    np.testing.assert_allclose(rows["p_holm"], holm(rows["p"]))
+    assert rows["verdict"].tolist() == ["better", "better", "worse"]
+    assert table.loc[table["metric"] != "recall@20", ["p_holm", "verdict", "detectable"]].isna().all(axis=None)
 
 
-def test_welch_on_the_values_of_each_cell():
-    rows = comparisons.over_seeds(ranking(VALUES)).set_index(["backbone", "alignment", "against"])
-    row = rows.loc["gccf", "contrastive", "base"]
-    ours, theirs = ([*VALUES["gccf", kind].values()] for kind in ("contrastive", "base"))
-    assert row.difference == pytest.approx(np.mean(ours) - np.mean(theirs))
-    assert (row.seeds, row.base_seeds, row.base_sd) == (4, 3, pytest.approx(0.01))
-    assert row.p == pytest.approx(stats.ttest_ind(ours, theirs, equal_var=False).pvalue)
-    # Welch and Satterthwaite by hand
-    a, b = np.var(ours, ddof=1) / 4, np.var(theirs, ddof=1) / 3
-    margin = stats.t.ppf(0.975, (a + b) ** 2 / (a**2 / 3 + b**2 / 2)) * np.sqrt(a + b)
-    assert (row.ci_low, row.ci_high) == (pytest.approx(row.difference - margin), pytest.approx(row.difference + margin))
+def test_cells_beside_the_papers_stand_without_a_verdict(runs):
+    table = at_20(comparisons.against_base([*runs, run("gccf", "kar", seed=3, shift=1)]))
+    assert pd.isna(table.loc["gccf", "kar", "base"]["verdict"]) and table["verdict"].notna().sum() == 3
 
 
-def test_one_seed_shows_no_spread():
+def test_without_a_second_seed_nothing_is_concluded():
+    alone = [run(seed=1), run(alignment="contrastive", seed=2, shift=0.5)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a reader of the notebook need not hear of it
-        row = comparisons.over_seeds(ranking(VALUES)).set_index("backbone").loc["sgl"]
-    assert row.difference == pytest.approx(0.015) and row.base_seeds == 1
-    assert row[["base_sd", "ci_low", "ci_high", "p", "p_holm"]].isna().all()
+        row = at_20(comparisons.against_base(alone)).iloc[0]
+    assert row["verdict"] == "inconclusive" and np.isnan(row["p"]) and row["ci_low"] > 0  # over users
+    others = comparisons.samples([run("sgl", seed=3), run("sgl", seed=4)])
+    assert at_20(comparisons.against_base(alone, others)).iloc[0]["verdict"] == "better"
 
 
-def test_correction_runs_over_the_tested_rows_with_one_kind_of_base():
-    rows = comparisons.over_seeds(ranking(VALUES))
-    own = rows[(rows.against == "base") & rows.p.notna()]
-    np.testing.assert_allclose(own.p_holm, holm(own.p))
-    matched = rows[rows.against != "base"]
-    np.testing.assert_allclose(matched.p_holm, matched.p)
+def test_chance_alone_is_rarely_told_apart():
+    """Five percent of differences between models that differ by users and seeds only."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(150):
+        models = {}
+        taste = rng.normal(0.2, 0.1, 300)  # what users bring to every model
+        for cell in range(8):
+            models[cell] = [
+                pd.DataFrame({"user": range(300), "recall@20": taste + rng.normal(0, 0.05, 300) + rng.normal(0, 0.01)})
+                for _ in range(3)
+            ]
+        pairs = [(cell, cell + 1) for cell in range(0, 8, 2)]
+        found += (comparisons.differences(models, pairs)["p"] < 0.05).tolist()
+    assert 0.02 < np.mean(found) < 0.065  # errors are rather too large than too small
 
 
-def test_by_seed_uses_the_seeds_that_both_have():
-    rows = comparisons.differences_by_seed(ranking(VALUES))
-    rows = rows[(rows.backbone == "gccf") & (rows.alignment == "contrastive") & (rows.against == "base")]
-    assert dict(zip(rows.seed, rows.difference, strict=True)) == pytest.approx({1: 0.10, 2: 0.10})
+def test_untrained_models_have_no_seeds():
+    text, base = run(seed=1, shift=0.1), [run(seed=seed) for seed in (2, 3)]
+    models = {"text": [text.per_user], "base": [one.per_user for one in base]}
+    with_seeds = comparisons.differences(models, [("text", "base")])
+    without = comparisons.differences(models, [("text", "base")], untrained=["text"])
+    assert (without["seed_error"] < with_seeds["seed_error"]).all()
+
+
+def test_different_users_are_refused():
+    ours, base = run(seed=1), run(seed=2)
+    models = {"ours": [ours.per_user.head(150)], "base": [base.per_user]}
+    with pytest.raises(UserError, match="different users \\(200 and 150\\)"):
+        comparisons.differences(models, [("ours", "base")])
 
 
 def test_nothing_to_compare_gives_empty_frames():
-    alone = ranking({("gccf", "base"): {1: 0.1}})
-    assert comparisons.over_seeds(alone).empty and comparisons.differences_by_seed(alone).empty
-    assert "p_holm" in comparisons.over_seeds(alone) and "difference" in comparisons.differences_by_seed(alone)
+    alone = comparisons.against_base([run()])
+    assert alone.empty and comparisons.pooled(alone).empty and {"p_holm", "verdict"} <= set(alone)
 
 
-# Runs that do not count
+# Over backbones
 
 
-def test_a_model_stopped_in_a_dip_when_one_of_its_runs_did():
-    def made(alignment, values):
-        settings = SimpleNamespace(backbone="sgl", alignment=alignment)
-        return SimpleNamespace(settings=settings, history=pd.DataFrame({"recall@20": values}))
+def test_the_pooled_effect_is_a_t_test_over_backbones():
+    backbones = ("gccf", "lightgcn", "sgl", "simgcl")
+    runs = [run(name, seed=seed) for name in backbones for seed in (1, 2)]
+    runs += [run(name, "contrastive", seed=10 + 3 * place, shift=0.03) for place, name in enumerate(backbones)]
+    runs += [run("gccf", "base@contrastive", seed=77)]
+    table = comparisons.against_base(runs)
+    pooled = comparisons.pooled(table).set_index("against")
+    relative = at_20(table).query("against == 'base'")["relative"]
+    truth = stats.ttest_1samp(relative, 0)
+    row = pooled.loc["base"]
+    assert (row["backbones"], row["difference"], row["p"]) == (
+        4,
+        pytest.approx(relative.mean()),
+        pytest.approx(truth.pvalue),
+    )
+    interval = truth.confidence_interval()
+    assert (row["ci_low"], row["ci_high"]) == (pytest.approx(interval.low), pytest.approx(interval.high))
+    assert pooled.loc["matched base", "verdict"] == "inconclusive" and np.isnan(pooled.loc["matched base", "p"])
 
-    runs = [made("base", [0.1, 0.2]), made("generative", [0.1, 0.05, 0.09]), made("generative", [0.1, 0.2])]
-    assert comparisons.stopped_in_a_dip(runs) == {("sgl", "generative")}
+
+def test_best_are_the_highest_and_what_is_not_told_apart():
+    runs = [run(seed=seed) for seed in (1, 2)] + [run("gccf", seed=seed) for seed in (3, 4)]
+    runs += [run(alignment="contrastive", seed=seed, shift=0.3) for seed in (5, 6)]
+    runs += [run(alignment="generative", seed=seed, shift=0.3) for seed in (7, 8)]
+    found = {model[2:4] for model in comparisons.best_models(runs) if model[4] == "recall@20"}
+    assert found == {("lightgcn", "contrastive"), ("lightgcn", "generative"), ("gccf", "base")}
+    for one in runs[-2:]:
+        one.per_user["recall@20"] -= 0.1
+    found = {model[2:4] for model in comparisons.best_models(runs) if model[4] == "recall@20"}
+    assert found == {("lightgcn", "contrastive"), ("gccf", "base")}

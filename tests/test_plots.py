@@ -19,7 +19,7 @@ from lib.analysis import distant_users, item_maps, text_overlap, trend
 from lib.core.names import ALIGNMENTS, BASE_AGAIN
 from lib.papers.report.dashboard import Dashboard
 from lib.papers.report.dashboard_figure import dashboard
-from lib.results.plots import data, overlap, ranking, studies, theme
+from lib.results.plots import data, forest, overlap, ranking, studies, theme
 
 
 def png(figure) -> bytes:
@@ -89,7 +89,7 @@ FIGURES = {
     "overlap_bars": lambda _: overlap.overlap_bars(overlap_table()),
     "degree_distribution": lambda _: data.degree_distribution(INTERACTIONS),
     "profile_lengths": lambda _: data.profile_lengths(PROFILES),
-    "differences": lambda _: ranking.differences(*comparisons()),
+    "forest": lambda _: forest.forest(*comparisons()),
     "by_group": lambda _: ranking.by_group(group_table(), "user", "test recall@20"),
     "references": lambda _: ranking.references(reference_table()),
     "time_and_quality": lambda _: ranking.time_and_quality(cost_table()),
@@ -299,17 +299,19 @@ def test_every_alignment_has_a_colour_of_its_own():
 # Analysis of the grid
 
 
-def comparisons(n_seeds=3):
+def comparisons() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Two backbones, one of them told apart, against both kinds of base; and the means over them."""
     rows = [
-        (backbone, alignment, against, 0.01 * place, 0.01 * place - 0.004, 0.01 * place + 0.004, 0.002 + 0.001 * place)
-        for place, backbone in enumerate(("sgl", "gccf"))
+        (backbone, alignment, against, change * (1 if "@" in against else 0.5), verdict)
+        for backbone, change, verdict in (("sgl", -0.01, "inconclusive"), ("gccf", 0.005, "better"))
         for alignment in ("generative", "contrastive")
         for against in ("base", f"base@{alignment}")
     ]
-    names = ["backbone", "alignment", "against", "difference", "ci_low", "ci_high", "base_sd"]
-    tests = pd.DataFrame(rows, columns=names)
-    seeds = [tests.assign(seed=seed, difference=tests["difference"] + 0.001 * seed) for seed in range(n_seeds)]
-    return (tests if n_seeds > 1 else tests.assign(base_sd=np.nan)), pd.concat(seeds)
+    tests = pd.DataFrame(rows, columns=["backbone", "alignment", "against", "difference", "verdict"])
+    tests = tests.assign(base=0.1, ci_low=tests["difference"] - 0.004, ci_high=tests["difference"] + 0.004)
+    names = [(alignment, kind) for alignment in ("generative", "contrastive") for kind in ("base", "matched base")]
+    means = pd.DataFrame(names, columns=["alignment", "against"])
+    return tests, means.assign(difference=-0.01, ci_low=-0.03, ci_high=0.01)
 
 
 def group_table():
@@ -341,36 +343,23 @@ def cost_table():
     return pd.DataFrame(rows, columns=["backbone", "alignment", "seconds_per_epoch", "seconds", "recall@20"])
 
 
-def test_differences_have_a_panel_per_kind_of_base_with_intervals_rings_and_spread():
-    figure = ranking.differences(*comparisons())
-    assert drawn.titles(figure) == ["against base", "against base with the same settings"]
-    own = drawn.panel(figure, "against base")
-    assert drawn.ticks(own.yaxis) == ["gccf", "sgl"] and own.yaxis_inverted()
-    for axes in figure.axes:
-        for name in ("contrastive", "generative"):
-            np.testing.assert_allclose(drawn.points(axes, name)[:, 0], [0, 0.01])
-            np.testing.assert_allclose(drawn.intervals(axes, name), [[0.006, 0.014], [-0.004, 0.004]], atol=1e-9)
-        bars = drawn.bars(axes, "± one sd of base over seeds")
-        np.testing.assert_allclose(bars, [[-0.003, 0.003]] * 2 + [[-0.002, 0.002]] * 2)
-        rings = drawn.points(axes, "one seed")[:, 0]
-        np.testing.assert_allclose(rings, np.repeat([0, 0.001, 0.002, 0.01, 0.011, 0.012], 2))
-    words = {"contrastive", "generative", "one seed", "± one sd of base over seeds"}
+def test_a_forest_has_a_panel_per_alignment_with_intervals_and_means():
+    figure = forest.forest(*comparisons())
+    assert drawn.titles(figure) == ["contrastive alignment", "generative alignment"]
+    panel = drawn.panel(figure, "contrastive alignment")
+    assert drawn.ticks(panel.yaxis) == ["gccf", "sgl", "mean"] and panel.yaxis_inverted()
+    fair, published = (marks.get_offsets() for marks in drawn.named(panel, "backbones"))
+    np.testing.assert_allclose(fair[:, 0], [-10, 5])  # in percent of base
+    np.testing.assert_allclose(published[:, 0], [-5, 2.5])
+    assert (fair[:, 1] < published[:, 1]).all()  # the fair comparison stands above
+    hollow, filled = drawn.named(panel, "backbones")[0].get_facecolors()
+    assert hollow[:3].tolist() == [1, 1, 1] and filled[:3].tolist() != [1, 1, 1]
+    diamonds = [shape.get_xy()[:, 0] for shape in panel.patches if shape.get_gid() == "mean"]
+    ends = [(places.min(), places.max()) for places in diamonds]
+    np.testing.assert_allclose(ends, [(-3, 1), (-3, 1)])
+    assert panel.get_xlim() == drawn.panel(figure, "generative alignment").get_xlim()
+    words = {"against base with the same settings", "against base (paler)", "hollow: inconclusive"}
     assert set(drawn.legend(figure)) == words
-
-
-def test_a_model_with_one_seed_has_no_ring_beside_others_that_have():
-    tests, seeds = comparisons()
-    alone = (seeds["backbone"] == "gccf") & (seeds["seed"] > 0)
-    axes = drawn.panel(ranking.differences(tests, seeds[~alone]), "against base")
-    np.testing.assert_allclose(drawn.points(axes, "one seed")[:, 0], np.repeat([0, 0.001, 0.002], 2))  # sgl's
-
-
-def test_differences_of_one_seed_show_users_only():
-    tests, seeds = comparisons(1)
-    figure = ranking.differences(tests[tests["against"] == "base"], seeds)
-    (axes,) = figure.axes
-    assert figure.get_figwidth() == theme.PAGE and not len(drawn.points(axes, "one seed"))
-    assert drawn.legend(figure) == ["contrastive", "generative"]
 
 
 def test_by_group_draws_the_groups_in_order_with_their_intervals():

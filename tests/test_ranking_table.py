@@ -48,8 +48,8 @@ def test_only_the_papers_setting_is_comparable(paper, changes, comparable):
 
 def test_ranking_layout_shows_ours_the_paper_and_the_difference(paper):
     runs = [run(alignment="contrastive", seed=1, shift=0.2), run(seed=1), run(seed=2)]
-    tests = comparisons.over_users(runs, np.random.default_rng(0))
-    layout = ranking_layout(ranking_table(runs, paper), tests, comparisons.best_models(runs), {})
+    tests = comparisons.against_base(runs)
+    layout = ranking_layout(ranking_table(runs, paper), tests, comparisons.best_models(runs))
     assert list(layout) == ["backbone", "alignment", "source", "R@5", "R@10", "R@20", "N@5", "N@10", "N@20"]
     assert layout["alignment"].tolist() == ["base"] * 3 + ["contrastive"] * 2
     assert layout["source"].tolist() == ["ours", "paper", "difference", "ours", "paper, other setting"]
@@ -68,36 +68,29 @@ def test_the_run_of_others_stands_below_the_paper(paper):
     found = table[table["dataset"] == "amazon"].set_index(["metric", "k"])["third_party"]
     assert found.to_dict() == wanted.set_index(["metric", "k"])["value"].to_dict()
     assert table.loc[table["dataset"] == "movielens-100k", "third_party"].isna().all()
-    layout = ranking_layout(table[table["dataset"] == "amazon"], NO_TESTS, set(), {})
+    layout = ranking_layout(table[table["dataset"] == "amazon"], NO_TESTS, set())
     assert layout["source"].tolist() == ["ours", "paper", "difference", "third party, one seed"]
 
 
 def test_ranking_layout_stars_only_what_survives_the_correction(paper):
     table = ranking_table([run(), run(alignment="contrastive", seed=1)], paper)
-    tests = comparisons.over_users([run(), run(alignment="contrastive", seed=1)], np.random.default_rng(0))
-    tests["p_holm"] = np.where(tests["metric"] == "ndcg@10", 0.049, 0.051)
-    layout = ranking_layout(table, tests, set(), {})
+    tests = comparisons.against_base([run(), run(alignment="contrastive", seed=1)])
+    tests["verdict"] = np.where(tests["metric"] == "ndcg@10", "worse", "inconclusive")
+    layout = ranking_layout(table, tests, set())
     stars = [name for name in layout if layout[name].str.contains(r"\*", regex=False).any()]
     assert stars == ["N@10"] and "\\*" not in layout.loc[0, "N@10"]
 
 
 def test_ranking_layout_of_own_data_has_no_paper_rows_and_follows_the_papers_order(paper):
     runs = [run(b, a, dataset="movielens-100k") for a in ("generative", "base") for b in ("autocf", "lightgcn", "gccf")]
-    layout = ranking_layout(ranking_table(runs, paper), NO_TESTS, set(), {})
+    layout = ranking_layout(ranking_table(runs, paper), NO_TESTS, set())
     assert list(layout)[:3] == ["backbone", "alignment", "R@5"]
     assert layout["backbone"].tolist() == ["gccf", "gccf", "lightgcn", "lightgcn", "autocf", "autocf"]
     assert layout["alignment"].tolist() == ["base", "generative"] * 3
 
 
-def test_a_remark_stands_beside_its_model(paper):
-    table = ranking_table([run(), run(alignment="generative")], paper)
-    remarks = {("amazon", "minilm", "lightgcn", "generative"): "stopped in a dip"}
-    rows = ranking_layout(table, NO_TESTS, set(), remarks).set_index(["alignment", "source"]).index
-    assert ("generative", "ours, stopped in a dip") in rows and ("base", "ours") in rows
-
-
 def test_matched_bases_stand_between_base_and_the_aligned(paper):
     runs = [run(seed=1), run(alignment="base@contrastive", seed=2), run(alignment="contrastive", seed=3)]
-    tests = comparisons.over_users(runs, np.random.default_rng(0))
-    layout = ranking_layout(ranking_table(runs, paper), tests, set(), {})
+    tests = comparisons.against_base(runs)
+    layout = ranking_layout(ranking_table(runs, paper), tests, set())
     assert layout["alignment"].drop_duplicates().tolist() == ["base", "base@contrastive", "contrastive"]

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from lib.core.errors import UserError
 from lib.evaluation import significance
 
 
@@ -49,14 +48,6 @@ def test_a_paired_difference_is_known_better_than_its_parts():
     assert high - low < 0.1 * (apart[1] - apart[0])
 
 
-def test_paired_tests_equal_scipy():
-    base, other = rng().normal(size=40), rng(1).normal(size=40) + 0.3
-    t, wilcoxon = significance.paired_tests(base, other)
-    assert t == pytest.approx(stats.ttest_rel(other, base).pvalue)
-    assert wilcoxon == pytest.approx(stats.wilcoxon(other, base).pvalue)
-    assert significance.paired_tests(base, base) == (1, 1)
-
-
 def test_holm_known_values():
     # worked example: 0.005 * 4, 0.01 * 3, 0.03 * 2, then the maximum so far
     np.testing.assert_allclose(significance.holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
@@ -86,61 +77,59 @@ def test_summary_brackets_the_mean_of_each_metric():
     assert table.eval("ci_low < mean < ci_high").all()
 
 
-def test_compare_pairs_users_by_id_not_by_position():
-    base = users(0)
-    gain = 0.1 + rng(1).normal(size=len(base)) * 1e-4
-    other = base.assign(**{"recall@20": base["recall@20"] + gain}).sample(frac=1, random_state=0)
-    table = significance.compare(base, other[["ndcg@20", "user", "recall@20"]], rng()).set_index("metric")
-    assert table.loc["recall@20", ["difference", "ci_low", "ci_high"]].tolist() == pytest.approx([0.1] * 3, abs=1e-4)
-    assert table.loc["recall@20", "p_holm"] < 1e-9
-    assert table.loc["ndcg@20", ["difference", "p", "p_wilcoxon"]].tolist() == [0, 1, 1]
-
-
-def test_compare_corrects_over_its_metrics():
-    table = significance.compare(users(0), users(1, 0.05), rng())
-    np.testing.assert_allclose(table["p_holm"], significance.holm(table["p"]))
-    assert list(table) == ["metric", "difference", "ci_low", "ci_high", "p", "p_wilcoxon", "p_holm"]
-
-
-def test_compare_refuses_different_users():
-    with pytest.raises(UserError, match=r"different users \(120 and 119\)"):
-        significance.compare(users(0), users(0)[1:], rng())
-
-
 # Samples that share some users
 
 
-def test_without_shared_users_it_is_welchs_test():
+def test_without_shared_users_the_variance_is_welchs():
     rng = np.random.default_rng(1)
     a, b = pd.Series(rng.normal(0.2, 1, 300)), pd.Series(rng.normal(0, 2, 400), index=range(300, 700))
-    found, truth = significance.difference_of_means(a, b), stats.ttest_ind(a, b, equal_var=False)
-    assert found["difference"] == pytest.approx(a.mean() - b.mean())
-    assert found["p"] == pytest.approx(truth.pvalue, rel=0.05)  # degrees of freedom differ a little
-    interval = truth.confidence_interval()
-    assert [found["ci_low"], found["ci_high"]] == pytest.approx([interval.low, interval.high], rel=0.01)
+    variance, freedom = significance.variance_of_difference(a, b)
+    truth = stats.ttest_ind(a, b, equal_var=False)
+    assert (a.mean() - b.mean()) / variance**0.5 == pytest.approx(truth.statistic) and freedom == 299
 
 
-def test_with_the_same_users_it_is_the_paired_test():
+def test_with_the_same_users_it_is_that_of_the_paired_test():
     rng = np.random.default_rng(2)
     a = pd.Series(rng.normal(size=50))
     b = (a + rng.normal(0.1, 0.3, 50)).sample(frac=1, random_state=0)
+    variance, freedom = significance.variance_of_difference(a, b)
     truth = stats.ttest_rel(a, b.sort_index())
-    assert significance.difference_of_means(a, b)["p"] == pytest.approx(truth.pvalue, rel=1e-9)
+    assert (a.mean() - b.mean()) / variance**0.5 == pytest.approx(truth.statistic) and freedom == truth.df
 
 
 def test_with_some_shared_users_the_error_is_that_of_repeated_draws():
     rng = np.random.default_rng(3)
-    found = []
+    differences, variances = [], []
     for _ in range(3000):
         person = rng.normal(size=60)
         a = pd.Series(person[:40] + 0.1 * rng.normal(size=40), index=range(40))
         b = pd.Series(person[20:] + 0.1 * rng.normal(size=40), index=range(20, 60))
-        found.append(significance.difference_of_means(a, b))
-    found = pd.DataFrame(found)
-    covered = (found["ci_low"] < 0) & (found["ci_high"] > 0)
-    assert covered.mean() == pytest.approx(0.95, abs=0.015)
+        differences.append(a.mean() - b.mean())
+        variances.append(significance.variance_of_difference(a, b)[0])
+    assert np.mean(variances) == pytest.approx(np.var(differences), rel=0.06)
 
 
-def test_nothing_but_zeros_is_no_difference():
-    zeros = pd.Series([0.0, 0.0, 0.0])
-    assert significance.difference_of_means(zeros, zeros)["p"] == 1
+# Several sources of chance
+
+
+def test_one_source_is_the_t_test():
+    values = rng().normal(0.3, 1, 40)
+    row = significance.with_errors([values.mean()], [[values.var(ddof=1) / 40]], [[39]]).iloc[0]
+    truth = stats.ttest_1samp(values, 0)
+    interval = truth.confidence_interval()
+    assert (row["p"], row["freedom"]) == (pytest.approx(truth.pvalue), pytest.approx(39))
+    assert (row["ci_low"], row["ci_high"]) == (pytest.approx(interval.low), pytest.approx(interval.high))
+
+
+def test_two_samples_are_welchs_test():
+    a, b = rng().normal(0, 1, 5), rng(1).normal(0.5, 3, 9)
+    variances = [[a.var(ddof=1) / 5], [b.var(ddof=1) / 9]]
+    row = significance.with_errors([a.mean() - b.mean()], variances, [[4], [8]]).iloc[0]
+    truth = stats.ttest_ind(a, b, equal_var=False)
+    assert (row["p"], row["freedom"]) == (pytest.approx(truth.pvalue), pytest.approx(truth.df))
+
+
+def test_an_unknown_source_leaves_the_interval_of_the_others_and_no_p():
+    table = significance.with_errors([0.3, 0.3, 0.0], [[0.01, 0.01, 0.0], [np.nan, 0.0, 0.0]], [[9, 9, 9], [0, 3, 3]])
+    assert table["p"].isna().tolist() == [True, False, False] and table["p"].iloc[2] == 1
+    assert table.loc[0, "ci_low"] == table.loc[1, "ci_low"] == pytest.approx(0.3 - stats.t.ppf(0.975, 9) * 0.1)

@@ -46,27 +46,46 @@ def test_means_average_seeds_and_keep_labels(runs):
 
 
 def test_differences_are_with_the_base_of_the_same_label(runs):
-    table = studies.differences(runs, np.random.default_rng(0), shared=("noise",))
+    table = studies.differences(runs, shared=("noise",))
     assert set(table.alignment) == {"contrastive"} and len(table) == 4
     recall = table[table.metric == "recall@20"].set_index("noise")
     base, other = (
-        pd.concat([one.per_user for labels, one in runs if labels == {"alignment": kind, "noise": 0.0}])
-        .groupby("user", as_index=False)
-        .mean()
+        np.mean([one.per_user["recall@20"] for labels, one in runs if labels == {"alignment": kind, "noise": 0.0}])
         for kind in ("base", "contrastive")
     )
-    alone = significance.compare(base, other, np.random.default_rng(0)).set_index("metric")
-    assert recall.loc[0.0, "difference"] == pytest.approx(alone.loc["recall@20", "difference"])
-    assert recall.loc[0.0, "p"] == pytest.approx(alone.loc["recall@20", "p"])
+    assert recall.loc[0.0, "difference"] == pytest.approx(other - base)
     np.testing.assert_allclose(recall.p_holm, significance.holm(recall.p))
+    assert table.loc[table.metric == "ndcg@20", "verdict"].isna().all()
     # a large gain without noise, and next to none with it
-    assert recall.loc[0.0, "p_holm"] < 0.001 and recall.loc[0.5, "p_holm"] > 0.05
+    assert recall.loc[0.0, "verdict"] == "better" and recall.loc[0.5, "verdict"] == "inconclusive"
+
+
+def test_other_runs_tell_of_the_spread_between_seeds(runs):
+    first = runs[::2]  # one seed of each
+    assert set(studies.differences(first, shared=("noise",))["verdict"].dropna()) == {"inconclusive"}
+    settings = SimpleNamespace(model=("toy", "none", "sgl", "base"))
+    others = [SimpleNamespace(settings=settings, per_user=run(0.0, seed).per_user) for seed in (1, 2, 3)]
+    recall = studies.differences(first, shared=("noise",), others=others).set_index(["noise", "metric"])
+    assert recall.loc[(0.0, "recall@20"), "verdict"] == "better"
 
 
 def test_differences_may_have_another_reference(runs):
-    table = studies.differences(runs, np.random.default_rng(0), base={"noise": 0.0}, shared=("alignment",))
+    table = studies.differences(runs, base={"noise": 0.0}, shared=("alignment",))
     assert set(table.noise) == {0.5}
     assert table[table.metric == "recall@20"].set_index("alignment").difference["base"] == pytest.approx(-0.1, abs=0.01)
+
+
+def test_base_has_all_the_seeds_of_the_grid():
+    bases = [resolve("amazon", name, "base", seed, "paper") for name in ("lightgcn", "gccf") for seed in (1, 2, 3)]
+    conditions = [
+        {"noise": 0, "alignment": "base"},
+        {"noise": 0.1, "alignment": "base", "dataset": "amazon+noise=0.1"},
+        {"noise": 0, "alignment": "contrastive"},
+    ]
+    cells = studies.cells("amazon", "lightgcn", "paper", [1], conditions, bases, encoder="minilm")
+    assert [(labels["noise"], cell.alignment, cell.seed) for labels, cell in cells] == [
+        (0, "base", 1), (0, "base", 2), (0, "base", 3), (0.1, "base", 1), (0, "contrastive", 1)
+    ]  # fmt: skip
 
 
 def test_cells_follow_their_conditions():

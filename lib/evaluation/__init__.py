@@ -1,6 +1,7 @@
 """How well a model ranks, how sure a number is, and what may be concluded from it.
 
 ranking        full ranking of all items, Recall and NDCG of every user
-significance   bootstrap intervals, paired tests over users, Holm's correction
+significance   bootstrap intervals, errors from several sources of chance, Holm's correction
+seed_spread    how far another seed moves a number, estimated from all cells together
 verdicts       the rules that turn numbers into words, and what tables say of each claim by these rules
 """

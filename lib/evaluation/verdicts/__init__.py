@@ -1,6 +1,6 @@
 """When a result is called supported, better, reproduced or told apart: only the modules here decide that.
 
-rules                one function per rule, from numbers to a word
+rules                the one rule for effects, and others, from numbers to a word
 claims_on_ranking    better than base, over users and seeds, for sparse users and items, under changed conditions
 claims_on_text       overlap with the text, changes of items and users, alignment trend
 claims_on_cost       seconds of training and of scoring

@@ -41,9 +41,7 @@ def claim_verdict(verdict: str) -> str:
 
 def interval(row) -> str:
     """' [-1.0%, +2.0%]' for a relative effect with ci_low and ci_high; nothing for a single backbone."""
-    return (
-        f" [{row.ci_low:+.1%}, {row.ci_high:+.1%}]" if row.p == row.p else ", whose interval one backbone cannot tell"
-    )
+    return f" [{row.ci_low:+.1%}, {row.ci_high:+.1%}]" if row.p == row.p else ", without an interval"
 
 
 def detectable_range(relative: pd.Series) -> str:
