@@ -51,7 +51,7 @@ def save(stem: Path, table: pd.DataFrame, layout: pd.DataFrame, figure: Figure, 
     # a record's own digest follows imports of lib only, so the other files of this folder are named as an input
     about["inputs"] = {"benchmarks": code_digest(sorted(HERE.glob("*.py")))}
     records.save(table, stem, layout=layout, **about)
-    records.save(figure, stem.with_name(f"{stem.name}-figure"), **about)
+    records.save(figure, stem.with_name(f"{stem.name}-figure"), table=stem.name, **about)
 
 
 def tidy(rows: list[dict], published: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from made_runs import metrics_of
 
 from lib.analysis import cost
 from lib.analysis.published import published_table
+from lib.core.files import ROOT
 from lib.evaluation import ranking
 from lib.training.run_settings import resolve
 
@@ -78,10 +79,44 @@ def test_epochs_are_timed_in_turns(monkeypatch):
     assert found["seconds_per_epoch"].tolist() == [5, 6, 7, 8, 8]  # the second turn: the first one warms up
 
 
+def test_each_number_of_threads_is_measured_and_the_one_from_before_returns(monkeypatch):
+    """A base of 6 seconds on one thread that gains nothing by more, an aligned model of 24 that is twice as fast."""
+    before, cells = torch.get_num_threads(), [resolve("amazon", "gccf", kind) for kind in ("base", "contrastive")]
+
+    def epoch_seconds(cells, data, text, repeats):
+        count = torch.get_num_threads()
+        names = {"backbone": [cell.backbone for cell in cells], "alignment": [cell.alignment for cell in cells]}
+        return pd.DataFrame(names | {"seconds_per_epoch": [6.0, 24 / count], "threads": count})
+
+    monkeypatch.setattr(cost, "epoch_seconds", epoch_seconds)
+    found = cost.by_threads(cells, DATA, None, 1, [1, 2]).set_index(["alignment", "threads"])
+    assert found["times_base"].to_dict() == {
+        ("base", 1): 1, ("contrastive", 1): 4, ("base", 2): 1, ("contrastive", 2): 2
+    }  # fmt: skip
+    assert torch.get_num_threads() == before
+
+
+def test_a_gpu_is_measured_with_one_number_of_threads(monkeypatch):
+    monkeypatch.setattr(cost.os, "cpu_count", lambda: 6)
+    assert cost.thread_counts() == sorted({1, torch.get_num_threads(), 6})
+    monkeypatch.setattr(cost, "pick_device", lambda: "cuda")
+    assert cost.thread_counts() == [torch.get_num_threads()]
+
+
+def test_ratios_of_the_papers_code_stay_within_a_hardware():
+    found = cost.by_hardware(pd.read_csv(ROOT / "benchmarks/public.csv"))
+    at = found.set_index(["dataset", "hardware", "backbone", "alignment"])["times_base"]
+    assert at["amazon", "two cores", "lightgcn", "contrastive"] == pytest.approx(26 / 2.2)
+    assert at["amazon", "H200", "lightgcn", "generative"] == pytest.approx(0.86 / 0.69)
+    assert at["steam", "RTX 3090", "gccf", "generative"] == pytest.approx(3.33 / 2.05)
+    assert ("H200", "dccf") not in set(zip(found["hardware"], found["backbone"], strict=True))  # its base was not timed
+
+
 def test_an_epoch_of_each_kind_is_really_trained():
     cells = [resolve("movielens-100k", "lightgcn", kind) for kind in ("base", "contrastive", "generative")]
     found = cost.epoch_seconds(cells, DATA, toys.text(DATA, width=10), repeats=1)
     assert (found["seconds_per_epoch"] > 0).all() and len(found) == 3
+    assert set(found["threads"]) == {torch.get_num_threads()} and cost.this_machine()
 
 
 def test_numbers_of_each_part():

@@ -116,3 +116,52 @@ def test_no_installs_path_edits_or_silenced_warnings(code):
 
 def test_small(path):
     assert path.stat().st_size < LARGEST
+
+
+# Figures and their tables
+
+
+def decorated(tree) -> list[str]:
+    """Functions of a module that draw a figure."""
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return [node.name for node in functions if "figure_function" in map(ast.unparse, node.decorator_list)]
+
+
+DRAWING = {
+    (".".join(path.relative_to(ROOT).with_suffix("").parts), name)
+    for path in (ROOT / "lib").rglob("*.py")
+    for name in decorated(ast.parse(path.read_text(encoding="utf-8")))
+}
+
+
+def saved_figures(code) -> dict[str, ast.Call]:
+    """The calls of records.save that are given a figure, by the name of the figure's variable."""
+    nodes = [node for cell in code for node in ast.walk(ast.parse(_python(cell)))]
+    imports = [(node.module, name) for node in nodes if isinstance(node, ast.ImportFrom) for name in node.names]
+    modules = {name.asname or name.name: f"{module}.{name.name}" for module, name in imports}
+    drawing = {ours for ours, path in modules.items() if tuple(path.rsplit(".", 1)) in DRAWING}
+    drawing |= {f"{ours}.{name}" for ours, path in modules.items() for module, name in DRAWING if module == path}
+    made = [node for node in nodes if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)]
+    figures = {ast.unparse(node.targets[0]) for node in made if ast.unparse(node.value.func) in drawing}
+    saved = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "records.save"]
+    return {name: call for call in saved if (name := ast.unparse(call.args[0])) in figures}
+
+
+def test_every_saved_figure_names_the_table_that_holds_what_it_shows(path, code):
+    """That the table lies beside the figure is for records.save to check, whenever the notebook runs."""
+    without = [name for name, call in saved_figures(code).items() if "table" not in {key.arg for key in call.keywords}]
+    assert not without
+
+
+def test_figures_are_found_however_they_are_imported():
+    sources = [
+        "from lib.results.plots import overlap as figures",
+        "from lib.results.plots.data import degree_distribution",
+        "from lib.papers.report import dashboard_figure",
+        "from lib.analysis.text_overlap import overlap_gains",
+        "a = figures.overlap_gains(1); b = degree_distribution(2)",
+        "c = dashboard_figure.dashboard(3); d = overlap_gains(4)  # of text_overlap: a frame",
+        "records.save(a, 1, table='x'); records.save(b, 2); records.save(c, 3); records.save(d, 4)",
+    ]
+    found = saved_figures([{"source": [text]} for text in sources])
+    assert list(found) == ["a", "b", "c"] and [key.arg for key in found["a"].keywords] == ["table"]

@@ -216,6 +216,24 @@ def test_any_matplotlib_figure_can_be_saved(tmp_path):
     assert b"/Type3" not in (tmp_path / "files/plain.pdf").read_bytes()
 
 
+@pytest.mark.parametrize("table", ["numbers", ["numbers", "table.with.dots"]])
+def test_a_figure_names_the_tables_that_it_shows(tmp_path, table):
+    for name in ("numbers", "table.with.dots"):
+        save(TABLE, tmp_path / name)
+    path = save(figure(), tmp_path / "shown", table=table)
+    names = [table] if isinstance(table, str) else table
+    assert json.loads(path.read_text())["tables"] == names == records.read(tmp_path / "shown.png")["tables"]
+    assert f"tables    {', '.join(f'{name}.csv' for name in names)}" in why(tmp_path / "shown.png")
+    assert "tables" not in records.read(tmp_path / "numbers.md") and "tables  " not in why(tmp_path / "numbers.csv")
+
+
+def test_a_figure_is_not_saved_before_its_tables(tmp_path):
+    save(TABLE, tmp_path / "elsewhere" / "numbers")
+    with pytest.raises(UserError, match="lost shows numbers.csv, which is not in .*: save that table first"):
+        save(figure(), tmp_path / "lost", table="numbers")
+    assert not (tmp_path / "lost.png").exists()
+
+
 # Places, index and commands
 
 

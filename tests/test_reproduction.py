@@ -159,3 +159,19 @@ def test_curves_meet_public_logs_epoch_by_epoch():
 def test_curves_without_a_public_log():
     table = reproduction.curve_points([trained(1, [1, 1, 1], scale="quick")], LOGS)
     assert reproduction.curve_sentence(table) == "no public log has this setting"
+
+
+def test_the_table_of_curves_holds_every_point_of_the_figure():
+    runs = [trained(1, [0.02, 0.05, 0.06]), trained(2, [0.028, 0.09, 0.08])]
+    histories = pd.concat([run.history for run in runs])
+    histories.loc[histories["epoch"] == 1, "recall@20"] = np.nan  # an epoch without evaluation
+    points = reproduction.curve_points(runs, LOGS)
+    table = reproduction.curve_table(histories, points)
+    evaluated = histories.dropna(subset="recall@20")
+    for seed, part in evaluated.groupby("seed"):
+        own = table[table["run"] == f"seed {seed}"]
+        assert own[["epoch", "recall@20"]].to_numpy().tolist() == part[["epoch", "recall@20"]].to_numpy().tolist()
+        assert own.loc[own["weights_used"], "recall@20"].tolist() == [part["recall@20"].max()]
+    public = table[table["run"] == "public"]
+    assert public["recall@20"].tolist() == points["public"].tolist() and not public["weights_used"].any()
+    assert set(reproduction.curve_table(histories, points[:0])["run"]) == {"seed 1", "seed 2"}

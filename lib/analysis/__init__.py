@@ -11,6 +11,7 @@ item_maps            clusters of items and two-dimensional maps
 risen_items          items whose overlap rises most, and how typical they are
 distant_users        users far apart in the graph but close in text
 descriptions         names of items and sentences about them, for people
+counts               degrees and lengths of profiles, as tables
 cost                 time, memory and numbers to train
 published            the tables in params/published, and the spread between seeds that they imply
 """

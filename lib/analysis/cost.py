@@ -1,8 +1,9 @@
 """What a model costs: what its runs recorded, seconds per epoch, numbers to train, and the time to score.
 
-The paper's seconds per epoch are in docs/methods/rlmrec.md 11.2.
+The seconds per epoch of the paper's own code are in params/published (docs/methods/rlmrec.md 11.2).
 """
 
+import os
 import time
 from collections.abc import Callable, Sequence
 
@@ -10,12 +11,13 @@ import numpy as np
 import pandas as pd
 import torch
 
+from lib.core.environment import environment
 from lib.core.files import digest
 from lib.core.names import MODEL, matched_base, reads_text
 from lib.core.progress import Progress
 from lib.data.interactions import Interactions
 from lib.evaluation import ranking
-from lib.training.devices import pick_device
+from lib.training.devices import pick_device, threads
 from lib.training.fit import adam, train_epoch
 from lib.training.recommender import build
 from lib.training.run_folder import Run
@@ -49,10 +51,10 @@ def training_costs(runs: Sequence[Run]) -> pd.DataFrame:
 def epoch_seconds(
     cells: list[RunSettings], data: Interactions, text: torch.Tensor | None, repeats: int
 ) -> pd.DataFrame:
-    """Seconds of one training epoch of each cell, without evaluation: columns of MODEL, seconds_per_epoch.
+    """Seconds of one training epoch of each cell, without evaluation: columns of MODEL, seconds_per_epoch, threads.
 
     The best of `repeats` after one to warm up. The cells take turns, so that a busy moment meets all alike; cells with
-    equal settings, as base and base@contrastive may be, are measured once.
+    equal settings, as base and base@contrastive may be, are measured once. threads: of this process.
     """
     timed, taken = {_what_trains(cell): _trainer(cell, data, text) for cell in cells}, []
     with Progress(len(timed) * (repeats + 1), "seconds per epoch", "epochs", every=60) as progress:
@@ -66,7 +68,30 @@ def epoch_seconds(
     # the least, not the mean: whatever else the machine does can only make an epoch slower
     seconds = dict(zip(timed, np.min(taken[1:], axis=0), strict=True))
     rows = [(*cell.model, seconds[_what_trains(cell)]) for cell in cells]
-    return pd.DataFrame(rows, columns=[*MODEL, "seconds_per_epoch"])
+    return pd.DataFrame(rows, columns=[*MODEL, "seconds_per_epoch"]).assign(threads=torch.get_num_threads())
+
+
+def by_threads(
+    cells: list[RunSettings], data: Interactions, text: torch.Tensor | None, repeats: int, counts: Sequence[int]
+) -> pd.DataFrame:
+    """Seconds per epoch of a base and of others with each number of threads: backbone, alignment, threads, seconds.
+
+    times_base is the ratio to base with as many threads. The first of `cells` is the base.
+    """
+    measured = []
+    for count in counts:
+        with threads(count):
+            measured.append(epoch_seconds(cells, data, text, repeats))
+        measured[-1]["times_base"] = measured[-1]["seconds_per_epoch"] / measured[-1]["seconds_per_epoch"].iloc[0]
+    table = pd.concat(measured, ignore_index=True)
+    return table[["backbone", "alignment", "threads", "seconds_per_epoch", "times_base"]]
+
+
+def thread_counts() -> list[int]:
+    """The numbers of threads worth comparing: one, as many as here, and all; a GPU computes alike with any."""
+    if pick_device() != "cpu":
+        return [torch.get_num_threads()]
+    return sorted({1, torch.get_num_threads(), os.cpu_count()})
 
 
 def _what_trains(cell: RunSettings) -> str:
@@ -90,6 +115,11 @@ def device_in_words(manifest: dict) -> str:
     return known["gpu"] if manifest["device"] != "cpu" else f"{known['cpus']} x {known['cpu']}"
 
 
+def this_machine() -> str:
+    """The device that this process computes on, in the same words."""
+    return device_in_words(environment() | {"device": pick_device()})
+
+
 def against_base(costs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """How many times the base's seconds per epoch an aligned model takes, ours and the paper's, by backbone.
 
@@ -110,6 +140,18 @@ def against_base(costs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
             paper = ratios.get((backbone, alignment))
             rows.append((backbone, alignment, seconds / own[backbone, "base"], seconds / matched, paper))
     return pd.DataFrame(rows, columns=["backbone", "alignment", "ours", "matched", "paper"])
+
+
+def by_hardware(public: pd.DataFrame) -> pd.DataFrame:
+    """How many times base's epoch an aligned epoch of the paper's own code takes on each hardware it was timed on.
+
+    public: benchmarks/public.csv. Columns dataset, hardware, width (of the text vectors), backbone, alignment,
+    times_base; only the ratios of one hardware are comparable, its seconds are not those of another.
+    """
+    timed = public[public["measure"] == "epoch_s"]
+    rows = timed.pivot(index=["dataset", "hardware", "width", "backbone"], columns="alignment", values="seconds")
+    ratios = rows.drop(columns="base").div(rows["base"], axis=0).stack().dropna()
+    return ratios.rename("times_base").reset_index()
 
 
 def parameter_counts(settings: RunSettings, data: Interactions, text: torch.Tensor | None) -> dict[str, int]:

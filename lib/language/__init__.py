@@ -6,6 +6,7 @@ profile_answers  which replies are good profiles: the parser of RLMRec's JSON fo
 llm/             language models of any kind, asked anything: requests in, recorded answers out
 profiles         the profiles of a dataset: loaded, or written by a language model
 encoders         texts to vectors: sentence-transformers, word vectors, TF-IDF
+term_vectors     TF-IDF vectors that are the same on every machine
 ready_made       vectors from a file
 text_vectors     the vectors of all users and items, whichever way they come
 text_variants    the same shuffled, or from metadata in place of profiles

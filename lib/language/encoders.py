@@ -14,6 +14,7 @@ from lib.core.files import ROOT, atomic_path, digest, read_yaml, sha256
 from lib.core.progress import Progress, without_widgets
 from lib.core.settings import Strict, validated
 from lib.data.dataset_settings import Source
+from lib.language.term_vectors import DECIMALS, term_vectors
 
 CHUNK = 8  # batches between two signs of progress
 
@@ -60,7 +61,8 @@ def encode(texts: list[str], settings: EncoderSettings, cache: Path) -> tuple[np
     if (known := _cached(path)) is not None:
         return known
     if settings.kind == "tfidf":
-        vectors, pooling = _term_vectors(texts, settings), "singular value decomposition"
+        vectors = term_vectors(texts, settings.dimensions, settings.normalise)
+        pooling = "singular value decomposition"
     else:
         model = _model(settings)
         vectors, pooling = _vectors(model, texts, settings), _pooling(model)
@@ -94,25 +96,6 @@ def _vectors(model, texts: list[str], settings: EncoderSettings) -> np.ndarray:
     vectors = np.empty((len(texts), parts[0].shape[1]), np.float32)
     vectors[order] = np.concatenate(parts)
     return vectors
-
-
-def _term_vectors(texts: list[str], settings: EncoderSettings) -> np.ndarray:
-    """Words weighted by rarity, reduced to the largest singular directions: no language model encodes anything.
-
-    Raises UserError when there are fewer words than dimensions.
-    """
-    from sklearn.decomposition import TruncatedSVD
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.preprocessing import normalize
-
-    # min_df=2: a word of a single text says nothing about its likeness to others
-    terms = TfidfVectorizer(stop_words="english", min_df=2, sublinear_tf=True).fit_transform(texts)
-    if settings.dimensions >= min(terms.shape):
-        raise UserError(
-            f"{settings.name}: {settings.dimensions} dimensions of {terms.shape[1]} words: lower dimensions"
-        )
-    vectors = TruncatedSVD(settings.dimensions, random_state=0).fit_transform(terms).astype(np.float32)
-    return normalize(vectors) if settings.normalise else vectors
 
 
 def _static(folder: Path):
@@ -151,8 +134,8 @@ def _model(settings: EncoderSettings):
 def _weights(settings: EncoderSettings) -> str:
     """What tells two versions of a model apart: checksum of its source, of its files, or its revision on the hub."""
     if settings.kind == "tfidf":
-        # there are no weights: what could change the vectors is the library
-        return version("scikit-learn")
+        # there are no weights: what could change the vectors is the library, and how they are rounded
+        return f"{version('scikit-learn')}, {DECIMALS} decimals"
     if settings.sources:
         return settings.sources[0].sha256
     if (folder := ROOT / settings.model).is_dir():

@@ -12,6 +12,7 @@ import contextlib
 import json
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -58,15 +59,18 @@ def save(
     paper: str = "",
     ours: str = "",
     layout: pd.DataFrame | None = None,
+    table: str | Sequence[str] = (),
 ) -> Path:
     """Write a matplotlib figure (png, pdf) or a tidy DataFrame (csv, and md, tex from `layout`) with its record (json).
 
     stem: folder and name of the artefact without suffix; claim: what it shows; notebook: its path from the repository
     root; command: what makes it again; runs: runs or their manifests; inputs: digests of other inputs by name; paper,
-    ours: the paper's value and ours, for the index.
+    ours: the paper's value and ours, for the index; table: of a figure, the names of the tables in its folder that hold
+    what it draws, which have to be saved before it.
     Returns the path of the json, which holds the whole record; a shorter one is inside every other file but the csv.
     """
     stem = Path(stem)
+    tables = _tables(stem, table)
     # notebooks give runs twice and in any order, which must not show in a file
     distinct = {_run_digest(made): made for made in (getattr(run, "manifest", run) for run in runs)}
     manifests = sorted(distinct.values(), key=lambda run: (run_name(run), _run_digest(run)))
@@ -79,6 +83,7 @@ def save(
         "runs": [_run_digest(run) for run in manifests],
         "inputs": inputs or {},
     }
+    record |= {"tables": tables} if tables else {}
     if isinstance(artefact, pd.DataFrame):
         files = _save_table(artefact, stem, record, layout)
     else:
@@ -106,6 +111,15 @@ def _place(stem: Path, suffix: str) -> Path:
     """Where the file of an artefact with this suffix lies; a stem may hold a dot."""
     parent = stem.parent if suffix in ON_TOP else stem.parent / BELOW
     return parent / (stem.name + suffix)
+
+
+def _tables(stem: Path, table: str | Sequence[str]) -> list[str]:
+    """The names of a figure's tables; raises UserError for one that is not there."""
+    names = [table] if isinstance(table, str) else list(table)
+    for name in names:
+        if not _place(stem.with_name(name), ".csv").is_file():
+            raise UserError(f"{stem.name} shows {name}.csv, which is not in {stem.parent}: save that table first")
+    return names
 
 
 def _run_digest(run: dict) -> str:

@@ -21,6 +21,7 @@ def why(path: Path) -> str:
         *_field("claim", record["claim"]),
         *_field("paper", record.get("paper")),
         *_field("ours", record.get("ours")),
+        *_field("tables", ", ".join(f"{name}.csv" for name in record.get("tables", []))),
         *_field("command", record["command"]),
         *_field("notebook", record["notebook"]),
         *_field("code", f"{record['code']} ({current})"),

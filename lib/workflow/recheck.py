@@ -6,7 +6,6 @@ manifest says so: a step that rounds otherwise shows by then, since every loss f
 only later epochs do, such as stopping, is not seen: after an edit of that, train again.
 """
 
-import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from lib.core.errors import UserError
 from lib.core.files import ROOT, write_json
 from lib.evaluation import ranking
 from lib.training.checkpoints import history_frame
-from lib.training.devices import pick_device
+from lib.training.devices import pick_device, threads
 from lib.training.fit import fit
 from lib.training.run_folder import Run
 from lib.training.run_settings import RunSettings
@@ -58,7 +57,7 @@ def recheck(path: Path, epochs: int, device: str = "auto", params=ROOT / "params
         if manifest["inputs"] != cell.inputs():
             return "to be trained again: its data or texts are not the same"
         machine = {"threads": torch.get_num_threads()} | manifest["machine"]
-        with _threads(machine["threads"]):
+        with threads(machine["threads"]):
             different = _different(run, cell, epochs, pick_device(device))
         if different:
             return f"to be trained again: {different}"
@@ -67,16 +66,6 @@ def recheck(path: Path, epochs: int, device: str = "auto", params=ROOT / "params
         about = {"epochs": epochs, "trained_as": first}
         write_json(path / "manifest.json", manifest | {"machine": machine, "key": key, "rechecked": about})
     return f"kept: {epochs} epochs and its ranking are the same"
-
-
-@contextlib.contextmanager
-def _threads(count: int):
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _different(run: Run, cell: GraphCell, epochs: int, device: str) -> str | None:

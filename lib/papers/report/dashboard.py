@@ -23,6 +23,31 @@ class Dashboard(NamedTuple):
     separation: pd.DataFrame  # space, silhouette, nmi
 
 
+def tables(board: Dashboard, backbone: str) -> dict[str, pd.DataFrame]:
+    """What a dashboard draws, as tables by name; columns backbone and space first.
+
+    trend: panel (a), a row per bin; scores: slopes, rank correlations and how far the maps' clusters are apart, a row
+    per space; overlaps: panels (b) and (c), how many items have which overlap. The places of the items on the maps are
+    left out: UMAP's axes mean nothing, and they are not the same on another machine.
+    """
+    slopes = board.slopes.rename(columns={"ci_low": "slope_low", "ci_high": "slope_high"})
+    found = {
+        "trend": board.trend,
+        "scores": board.separation.merge(slopes, how="outer", on="space"),
+        "overlaps": pd.concat([_counts(board.nearest_100, 100), _counts(board.nearest_20, 20)], ignore_index=True),
+    }
+    for name, table in found.items():
+        table = table.assign(backbone=backbone)
+        found[name] = table[["backbone", "space", *table.columns.drop(["backbone", "space"])]]
+    return found
+
+
+def _counts(overlaps: pd.DataFrame, k: int) -> pd.DataFrame:
+    """How many items have each overlap, by space: space, neighbours, jaccard, items."""
+    long = overlaps.melt(var_name="space", value_name="jaccard")
+    return long.groupby(["space", "jaccard"]).size().rename("items").reset_index().assign(neighbours=k)
+
+
 def measure(spaces: dict[str, np.ndarray], text: np.ndarray, cache: Path) -> Dashboard:
     """Everything the report's figure 2 shows, for item spaces {alignment: [n, d]} and text vectors [n, T].
 

@@ -161,6 +161,20 @@ def curve_points(runs: Sequence[Run], public: pd.DataFrame) -> pd.DataFrame:
     return table.assign(difference=table["ours"] - table["public"])
 
 
+def curve_table(histories: pd.DataFrame, points: pd.DataFrame, metric: str = "recall@20") -> pd.DataFrame:
+    """What the figure of learning curves draws: backbone, alignment, run, epoch, `metric`, weights_used.
+
+    histories: columns backbone, alignment, seed, epoch and `metric`, NaN in epochs without evaluation; points: of
+    `curve_points`. run is `seed <n>` or `public`; weights_used marks the best epoch of each seed.
+    """
+    own = histories.dropna(subset=[metric], ignore_index=True)
+    best = own.groupby(["backbone", "alignment", "seed"])[metric].idxmax()
+    own = own.assign(run="seed " + own["seed"].astype(str), weights_used=own.index.isin(best))
+    public = points.rename(columns={"public": metric}).assign(run="public", weights_used=False)
+    columns = ["backbone", "alignment", "run", "epoch", metric, "weights_used"]
+    return pd.concat([own[columns], public[columns]]) if len(public) else own[columns]
+
+
 def curve_sentence(table: pd.DataFrame) -> str:
     """The largest difference of `curve_points`, and how many are small."""
     if not len(table):
