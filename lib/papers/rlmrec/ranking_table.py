@@ -45,8 +45,8 @@ def ranking_layout(table: pd.DataFrame, tests: pd.DataFrame, bold: set[tuple]) -
     """The ranking table of a paper: rows backbone x alignment, columns R@5 ... N@20, from `ranking_table`.
 
     Our value is the mean over seeds (± standard deviation if there are several), bold where `bold` (of `best_models`)
-    has it, with \\* where `comparisons.against_base` tells it from base. The paper's value follows in a row of its own with
-    the relative difference where the two are comparable, and the single run of others.
+    has it, with \\* where `comparisons.against_base` tells it from base. The paper's value follows in a row of its
+    own with the relative difference where the two are comparable, and the single run of others.
     """
     ours = table.groupby([*MODEL, "metric", "k"], sort=False)["value"].agg(["mean", "std"])
     paper = table.groupby([*MODEL, "metric", "k"], sort=False)[["published", "comparable", "third_party"]].first()
