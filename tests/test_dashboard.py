@@ -23,3 +23,14 @@ def test_dashboard_gathers_what_the_report_shows(tmp_path, monkeypatch):
     assert data.separation.set_index("space").loc["text", "nmi"] == pytest.approx(1)
     labels = [part["cluster"].tolist() for _, part in data.points.groupby("space")]
     assert labels.count(labels[0]) == 4 and isinstance(data.points, pd.DataFrame)  # one colouring for all maps
+
+
+def test_counts_of_overlaps_are_what_the_panels_draw():
+    rng = np.random.default_rng(0)
+    nearest = {
+        k: pd.DataFrame({name: rng.integers(0, 4, 60) / (2 * k) for name in ("base", "text")}) for k in (100, 20)
+    }
+    counts = dashboard.overlap_counts(dashboard.Dashboard(None, None, nearest[100], nearest[20], None, None))
+    for row in counts.itertuples():
+        assert row.items == np.isclose(nearest[row.neighbours][row.space], row.overlap).sum() > 0
+    assert counts["items"].sum() == 2 * 2 * 60

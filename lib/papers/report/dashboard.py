@@ -8,7 +8,7 @@ import pandas as pd
 
 from lib.analysis.item_maps import clusters, separation, umap_coordinates
 from lib.analysis.text_overlap import FIRST_ITEMS, item_overlap
-from lib.analysis.trend import alignment_trend
+from lib.analysis.trend import alignment_trend, sampled_items
 from lib.core.progress import Progress
 
 
@@ -23,13 +23,22 @@ class Dashboard(NamedTuple):
     separation: pd.DataFrame  # space, silhouette, nmi
 
 
+def overlap_counts(data: Dashboard) -> pd.DataFrame:
+    """What panels (b) and (c) draw, as counts: columns neighbours, space, overlap, items (with that overlap)."""
+    tables = []
+    for k, overlaps in ((100, data.nearest_100), (20, data.nearest_20)):
+        counts = overlaps.apply(lambda values: values.round(6).value_counts()).fillna(0).astype(int)
+        long = counts.rename_axis("overlap").reset_index().melt("overlap", var_name="space", value_name="items")
+        tables.append(long[long["items"] > 0].assign(neighbours=k).sort_values(["space", "overlap"]))
+    return pd.concat(tables, ignore_index=True)[["neighbours", "space", "overlap", "items"]]
+
+
 def measure(spaces: dict[str, np.ndarray], text: np.ndarray, cache: Path) -> Dashboard:
     """Everything the report's figure 2 shows, for item spaces {alignment: [n, d]} and text vectors [n, T].
 
     cache: the folder where coordinates of maps are kept.
     """
-    # the items that alignment_trend draws as well, by the same seed
-    sample = np.random.default_rng(2025).permutation(len(text))[:FIRST_ITEMS]
+    sample = sampled_items(len(text))
     mapped = {label: space[sample] for label, space in ({**spaces, "text": text}).items()}
     # clusters of the texts colour every map: where colours stay together, so does the meaning
     labels = clusters(mapped["text"])
