@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
-from lib.core.names import BACKBONES
+from lib.core.names import BACKBONES, BASE_AGAIN
 from lib.evaluation.verdicts.against_base import is_again, is_aligned
 from lib.results.plots.theme import (
     GREY,
@@ -167,7 +167,9 @@ def distant_pairs(positions: pd.DataFrame, summary: pd.DataFrame, far_cosine: di
             axes.errorbar([place], mean["value"], whiskers(mean), label="mean and 95% CI", **style)
             level = far_cosine[space] if measure == "cosine" else 0.5
             axes.plot([place - 0.4, place + 0.4], [level] * 2, ":", color=GREY, label="all far pairs")
-        axes.set_xticks(range(len(spaces)), spaces)
+        # on two lines, since several runs of base may stand side by side
+        names = [space.replace(BASE_AGAIN, f"{BASE_AGAIN}\n").replace("\n ", "\n") for space in spaces]
+        axes.set_xticks(range(len(spaces)), names)
         axes.set_ylabel(label)
         light_grid(axes)
     panels[1].set_ylim(0, 1)
