@@ -25,21 +25,12 @@ def test_dashboard_gathers_what_the_report_shows(tmp_path, monkeypatch):
     assert labels.count(labels[0]) == 4 and isinstance(data.points, pd.DataFrame)  # one colouring for all maps
 
 
-def test_the_tables_of_a_dashboard_hold_what_its_panels_show(tmp_path, monkeypatch):
-    monkeypatch.setattr(item_maps, "_fit_umap", lambda vectors, options: vectors[:, :2])
-    text, spaces = normal(0, 150, 6), {"base": normal(1, 150, 4), "contrastive": normal(2, 150, 4)}
-    board = dashboard.measure(spaces, text, tmp_path)
-    tables = dashboard.tables(board, "gccf")
-    for table in tables.values():
-        assert list(table)[:2] == ["backbone", "space"] and set(table["backbone"]) == {"gccf"}
-    pd.testing.assert_frame_equal(tables["trend"].drop(columns="backbone")[list(board.trend)], board.trend)
-    scores = tables["scores"].set_index("space")
-    assert scores["slope"].dropna().to_dict() == board.slopes.set_index("space")["slope"].to_dict()
-    assert scores["slope_low"].dropna().tolist() == board.slopes["ci_low"].tolist()
-    for name in ("silhouette", "nmi"):
-        assert scores[name].to_dict() == board.separation.set_index("space")[name].to_dict()
-    for k, drawn in ((100, board.nearest_100), (20, board.nearest_20)):
-        for space in spaces:
-            rows = tables["overlaps"].query(f"neighbours == {k} and space == '{space}'")
-            again = np.repeat(rows["jaccard"], rows["items"])
-            np.testing.assert_array_equal(np.sort(again), np.sort(drawn[space]))
+def test_counts_of_overlaps_are_what_the_panels_draw():
+    rng = np.random.default_rng(0)
+    nearest = {
+        k: pd.DataFrame({name: rng.integers(0, 4, 60) / (2 * k) for name in ("base", "text")}) for k in (100, 20)
+    }
+    counts = dashboard.overlap_counts(dashboard.Dashboard(None, None, nearest[100], nearest[20], None, None))
+    for row in counts.itertuples():
+        assert row.items == np.isclose(nearest[row.neighbours][row.space], row.overlap).sum() > 0
+    assert counts["items"].sum() == 2 * 2 * 60

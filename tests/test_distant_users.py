@@ -123,5 +123,7 @@ def test_pair_summary_is_paired():
     summary = distant_users.pair_summary(pd.concat(frames), rng).set_index(["space", "measure"])
     row = summary.loc[("contrastive", "nearer")]
     assert row["difference"] == pytest.approx(-0.05, abs=0.005) == row["mean"] - base.mean()
+    assert row["difference_error"] == pytest.approx((row["difference_high"] - row["difference_low"]) / 3.92, rel=0.15)
+    assert row["freedom"] == 99
     assert row["difference_high"] - row["difference_low"] < 0.1 * (row["ci_high"] - row["ci_low"])
     assert summary.loc[("contrastive", "cosine"), "difference"] == 0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import silhouette_score
+from sklearn.metrics import normalized_mutual_info_score, silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
 from lib.analysis import item_maps
@@ -35,6 +35,31 @@ def test_separation_is_high_where_the_labels_live_and_low_elsewhere(blobs):
         silhouette_score(1 - unit @ unit.T - np.diag(np.diag(1 - unit @ unit.T)), truth, metric="precomputed"), abs=1e-4
     )
     assert other["nmi"] < 0.15 and other["silhouette"] < 0.05
+
+
+@pytest.mark.parametrize("n_blocks", [10, 200])
+def test_scores_without_a_block_are_those_of_the_other_items(blobs, n_blocks):
+    vectors, truth = blobs
+    space = vectors + 6 * normal(3, *vectors.shape)
+    estimates = item_maps.separation_estimates(space, truth, n_blocks)
+    refitted = item_maps.clusters(space)
+    for block in (None, 0, n_blocks // 2, n_blocks - 1):
+        kept = np.arange(200) % n_blocks != block if block is not None else np.full(200, True)
+        place = 0 if block is None else 1 + block
+        wanted = silhouette_score(space[kept], truth[kept], metric="cosine")
+        assert estimates["silhouette"][place] == pytest.approx(wanted, abs=1e-5)
+        wanted = normalized_mutual_info_score(truth[kept], refitted[kept])
+        assert estimates["nmi"][place] == pytest.approx(wanted, abs=1e-9)
+    assert len(estimates["nmi"]) == len(estimates["silhouette"]) == 1 + n_blocks
+
+
+def test_a_cluster_of_one_item_and_one_that_a_block_takes_away():
+    labels = np.array([0, 0, 0, 1, 1, 2])
+    vectors = normal(4, 6, 3)
+    estimates = item_maps.separation_estimates(vectors, labels, 6)
+    assert estimates["silhouette"][0] == pytest.approx(silhouette_score(vectors, labels, metric="cosine"), abs=1e-5)
+    wanted = silhouette_score(vectors[:5], labels[:5], metric="cosine")
+    assert estimates["silhouette"][6] == pytest.approx(wanted, abs=1e-5)
 
 
 def test_umap_keeps_blobs_apart_and_is_read_from_its_cache(blobs, tmp_path, monkeypatch):

@@ -138,6 +138,7 @@ def test_intervals_of_gains_are_paired():
     gain = 100 * change.mean() / base.mean()
     assert row["gain_pct"] == pytest.approx(gain)
     assert [row["gain_low"], row["gain_high"]] == pytest.approx([gain - 100 * error, gain + 100 * error], rel=0.01)
+    assert 1.96 * row["gain_error"] == pytest.approx(100 * error) and row["freedom"] == 499
 
 
 def test_a_gain_needs_its_base():

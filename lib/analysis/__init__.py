@@ -8,6 +8,7 @@ text_overlap         neighbours in vectors and in texts: their overlap, and what
 run_overlap          the overlap of a run, kept in its folder
 trend                mean cosine of item pairs by the cosine of their texts
 item_maps            clusters of items and two-dimensional maps
+semantic_scores      slopes of trends and separation of clusters, each beside that of base
 risen_items          items whose overlap rises most, and how typical they are
 distant_users        users far apart in the graph but close in text
 descriptions         names of items and sentences about them, for people

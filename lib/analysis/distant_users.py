@@ -108,7 +108,7 @@ def pair_summary(positions: pd.DataFrame, rng: np.random.Generator) -> pd.DataFr
     """Means over the pairs of `positions` with 95% bootstrap intervals, one row per space and measure.
 
     Columns space, measure (cosine, nearer), mean, ci_low, ci_high, difference (to base, paired), difference_low,
-    difference_high.
+    difference_high, difference_error (standard), freedom (of that error).
     """
     rows = []
     for measure in ("cosine", "nearer"):
@@ -116,8 +116,10 @@ def pair_summary(positions: pd.DataFrame, rng: np.random.Generator) -> pd.DataFr
         for space in dict.fromkeys(positions["space"]):
             interval, difference = bootstrap_mean(wide[space], rng), wide[space] - wide["base"]
             row = (space, measure, wide[space].mean(), *interval, difference.mean())
-            rows.append((*row, *bootstrap_difference(wide["base"], wide[space], rng)))
+            row += bootstrap_difference(wide["base"], wide[space], rng)
+            rows.append((*row, difference.sem(), len(wide) - 1))
     columns = ["space", "measure", "mean", "ci_low", "ci_high", "difference", "difference_low", "difference_high"]
+    columns += ["difference_error", "freedom"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -25,14 +25,68 @@ def clusters(vectors, k: int = 5, seed: int = 2025) -> np.ndarray:
 
 def separation(space, labels: np.ndarray) -> dict[str, float]:
     """How well labels [n] fit a space [n, d]: cosine silhouette, and NMI with k-means refitted in that space."""
-    from sklearn.metrics import normalized_mutual_info_score, silhouette_score
+    return {name: float(values[0]) for name, values in separation_estimates(space, labels, 1).items()}
 
-    unit = unit_rows(space).cpu().numpy()
+
+def separation_estimates(space, labels: np.ndarray, n_blocks: int) -> dict[str, np.ndarray]:
+    """The two numbers of `separation`, each [1 + n_blocks]: from all items, then without each block of them.
+
+    A block is every n_blocks-th item. Labels and the k-means of the space stay those of all items: what another k-means
+    would find is part of what another run of base differs by.
+    """
+    blocks = np.arange(len(labels)) % n_blocks
     refitted = clusters(space, len(np.unique(labels)))
-    return {
-        "silhouette": float(silhouette_score(unit, labels, metric="cosine")),
-        "nmi": float(normalized_mutual_info_score(labels, refitted)),
-    }
+    return {"silhouette": _silhouettes(space, labels, blocks), "nmi": _nmis(labels, refitted, blocks)}
+
+
+def _silhouettes(space, labels: np.ndarray, blocks: np.ndarray) -> np.ndarray:
+    unit = unit_rows(space).cpu().numpy()
+    distances = np.clip(1 - unit @ unit.T, 0, 2).astype(float)
+    np.fill_diagonal(distances, 0)
+    k, n_blocks = labels.max() + 1, blocks.max() + 1
+    members = np.eye(k * n_blocks)[labels * n_blocks + blocks]  # one column per cluster and block
+    sums = (distances @ members).reshape(len(labels), k, n_blocks)
+    counts = members.sum(0).reshape(k, n_blocks)
+    found = [_silhouette(sums.sum(2), counts.sum(1), labels)]
+    for block in range(n_blocks if n_blocks > 1 else 0):
+        kept = blocks != block
+        rest = (sums.sum(2) - sums[:, :, block])[kept], counts.sum(1) - counts[:, block]
+        found.append(_silhouette(*rest, labels[kept]))
+    return np.array(found)
+
+
+def _silhouette(sums: np.ndarray, counts: np.ndarray, labels: np.ndarray) -> float:
+    """Mean silhouette from each item's summed distances to the items of each cluster [n, k] and their counts [k]."""
+    rows = np.arange(len(labels))
+    alone = counts[labels] == 1
+    inside = sums[rows, labels] / np.maximum(counts[labels] - 1, 1)
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
+    means[rows, labels] = np.inf
+    outside, larger = means.min(1), np.maximum(inside, means.min(1))
+    # by convention 0 for an item that is alone in its cluster
+    return float(np.where(alone | (larger == 0), 0, (outside - inside) / np.where(larger == 0, 1, larger)).mean())
+
+
+def _nmis(labels: np.ndarray, other: np.ndarray, blocks: np.ndarray) -> np.ndarray:
+    """Normalised mutual information of two labellings, from all items and without each block."""
+    shape = blocks.max() + 1, labels.max() + 1, other.max() + 1
+    joint = np.zeros(shape)
+    np.add.at(joint, (blocks, labels, other), 1)
+    total = joint.sum(0)
+    return np.array([_nmi(total), *(_nmi(total - part) for part in joint if len(joint) > 1)])
+
+
+def _nmi(joint: np.ndarray) -> float:
+    """Mutual information over the mean of the two entropies, from counts [k, k]."""
+    joint = joint / joint.sum()
+    rows, columns = joint.sum(1), joint.sum(0)
+    of_rows, of_columns = -_plogp(rows), -_plogp(columns)
+    mutual = _plogp(joint) + of_rows + of_columns
+    return float(2 * mutual / (of_rows + of_columns)) if of_rows + of_columns else 1.0
+
+
+def _plogp(p: np.ndarray) -> float:
+    return float((p[p > 0] * np.log(p[p > 0])).sum())
 
 
 def umap_coordinates(vectors, cache: Path) -> np.ndarray:

@@ -135,8 +135,9 @@ def gains_over_base(values: pd.DataFrame, rng: np.random.Generator, draws: int =
     """Gain of each model over the base of its backbone, from the overlap of every item [n] under (backbone, alignment).
 
     Index backbone, alignment; columns difference (of means), difference_low, difference_high, gain_pct (difference
-    over the mean of base), gain_low, gain_high; NaN for base. The 95% intervals are a paired bootstrap: a draw of
-    items counts for both models. Raises UserError where a backbone has no base.
+    over the mean of base), gain_low, gain_high, gain_error (standard, over items), freedom (of that error); NaN for
+    base. The 95% intervals are a paired bootstrap: a draw of items counts for both models. Raises UserError where a
+    backbone has no base.
     """
     models, n = list(values), len(values)
     bases = [(backbone, "base") for backbone, _ in models]
@@ -153,6 +154,11 @@ def gains_over_base(values: pd.DataFrame, rng: np.random.Generator, draws: int =
         ):
             low, high = np.quantile(estimates[1:], (0.025, 0.975), axis=0)
             columns |= dict(zip(names, (estimates[0], low, high), strict=True))
+        # the delta method for a ratio of two means of the same items, which needs no draws
+        own_base = values[bases].to_numpy()
+        residuals = values.to_numpy() - own_base * (means[0] / base[0])
+        columns["gain_error"] = 100 * residuals.std(0, ddof=1) / np.sqrt(n) / base[0]
+        columns["freedom"] = n - 1.0
     table = pd.DataFrame(columns, pd.MultiIndex.from_tuples(models, names=["backbone", "alignment"]))
     # base keeps its row, as NaN: a gain of exactly zero would look like something measured
     return table.drop("base", level="alignment").reindex(table.index)

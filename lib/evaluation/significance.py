@@ -63,6 +63,17 @@ def with_errors(difference, variances, freedoms) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def jackknife(estimates) -> tuple[np.ndarray, np.ndarray]:
+    """Value and standard error, each [...], of estimates [1 + n_blocks, ...]: from all rows, then without each block.
+
+    A difference of two estimates that leave out the same blocks is one too, and its error is then paired.
+    """
+    estimates = np.asarray(estimates, dtype=float)
+    without = estimates[1:]
+    squares = ((without - without.mean(0)) ** 2).sum(0)
+    return estimates[0], np.sqrt((len(without) - 1) / len(without) * squares)
+
+
 def holm(p) -> np.ndarray:
     """Holm's step-down correction of p-values [m] (Holm 1979): reject where the result is below the level."""
     p = np.asarray(p, dtype=float)

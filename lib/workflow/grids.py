@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lib.core.errors import unknown
 from lib.core.files import ROOT
+from lib.evaluation.verdicts.against_base import again
 from lib.training.run_settings import RunSettings, resolve
 from lib.workflow import experiments
 
@@ -40,3 +41,14 @@ def base_cells(dataset: str, scale: str, params: Path = ROOT / "params") -> list
     papers = [paper for paper, of in experiments.load(params) if of == dataset]
     cells = [cell for paper in papers for cell in grid(paper, dataset, scale, params=params, alignments=["base"])]
     return list({cell.digest: cell for cell in cells}.values())
+
+
+def bases(paper: str, dataset: str, scale: str, encoder: str, seed: int) -> dict[tuple[str, str], RunSettings]:
+    """Base of every backbone with a seed, and the grid's runs of base with other seeds, which tell what seeds do.
+
+    Under (backbone, 'base') and, as `against_base.again` calls them, (backbone, 'base again 2024').
+    """
+    first = grid(paper, dataset, scale, encoder, alignments=["base"], seeds=[seed])
+    further = [cell for cell in grid(paper, dataset, scale, encoder, alignments=["base"]) if cell.seed != seed]
+    found = {(cell.backbone, "base"): cell for cell in first}
+    return found | {(cell.backbone, again(cell.seed)): cell for cell in further}

@@ -54,13 +54,21 @@ def conclusion(better: int, worse: int, of: int) -> str:
     return "supported" if better == of else "not supported" if worse and not better else "inconclusive"
 
 
-def spread_of_base(changes: Iterable[float]) -> tuple[float, int]:
+def spread_of_base(changes: Iterable[float], of: Iterable | None = None) -> tuple[float, int]:
     """The variance that seeds give a difference between two single runs, and its degrees of freedom.
 
-    changes: differences between two runs of base, whose true value is 0. NaN and 0 where there is none.
+    changes: differences between two runs of base, whose true value is 0. of: the run that each was measured from, where
+    several share one (a third seed of a backbone), which makes them depend on each other. NaN and 0 where there is
+    none.
     """
-    changes = np.array([change for change in changes if np.isfinite(change)])
-    return (float(np.mean(changes**2)), len(changes)) if len(changes) else (np.nan, 0)
+    changes = pd.Series(list(changes), dtype=float)
+    runs = np.arange(len(changes)) if of is None else np.array(list(of))
+    known = np.isfinite(changes).to_numpy()
+    squares, freedom = 0.0, int(known.sum())
+    for _, own in changes[known].groupby(runs[known]):
+        # the shared run stands at 0; the variance of a difference is twice that of a run
+        squares += 2 * len(own) * np.var([0, *own], ddof=1)
+    return (squares / freedom if freedom else np.nan), freedom
 
 
 # Nearness to a published value

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lib.analysis.item_maps import clusters, separation, umap_coordinates
 from lib.analysis.text_overlap import FIRST_ITEMS, item_overlap
-from lib.analysis.trend import alignment_trend
+from lib.analysis.trend import alignment_trend, sampled_items
 from lib.core.progress import Progress
 
 
@@ -23,29 +23,14 @@ class Dashboard(NamedTuple):
     separation: pd.DataFrame  # space, silhouette, nmi
 
 
-def tables(board: Dashboard, backbone: str) -> dict[str, pd.DataFrame]:
-    """What a dashboard draws, as tables by name; columns backbone and space first.
-
-    trend: panel (a), a row per bin; scores: slopes, rank correlations and how far the maps' clusters are apart, a row
-    per space; overlaps: panels (b) and (c), how many items have which overlap. The places of the items on the maps are
-    left out: UMAP's axes mean nothing, and they are not the same on another machine.
-    """
-    slopes = board.slopes.rename(columns={"ci_low": "slope_low", "ci_high": "slope_high"})
-    found = {
-        "trend": board.trend,
-        "scores": board.separation.merge(slopes, how="outer", on="space"),
-        "overlaps": pd.concat([_counts(board.nearest_100, 100), _counts(board.nearest_20, 20)], ignore_index=True),
-    }
-    for name, table in found.items():
-        table = table.assign(backbone=backbone)
-        found[name] = table[["backbone", "space", *table.columns.drop(["backbone", "space"])]]
-    return found
-
-
-def _counts(overlaps: pd.DataFrame, k: int) -> pd.DataFrame:
-    """How many items have each overlap, by space: space, neighbours, jaccard, items."""
-    long = overlaps.melt(var_name="space", value_name="jaccard")
-    return long.groupby(["space", "jaccard"]).size().rename("items").reset_index().assign(neighbours=k)
+def overlap_counts(data: Dashboard) -> pd.DataFrame:
+    """What panels (b) and (c) draw, as counts: columns neighbours, space, overlap, items (with that overlap)."""
+    tables = []
+    for k, overlaps in ((100, data.nearest_100), (20, data.nearest_20)):
+        counts = overlaps.apply(lambda values: values.round(6).value_counts()).fillna(0).astype(int)
+        long = counts.rename_axis("overlap").reset_index().melt("overlap", var_name="space", value_name="items")
+        tables.append(long[long["items"] > 0].assign(neighbours=k).sort_values(["space", "overlap"]))
+    return pd.concat(tables, ignore_index=True)[["neighbours", "space", "overlap", "items"]]
 
 
 def measure(spaces: dict[str, np.ndarray], text: np.ndarray, cache: Path) -> Dashboard:
@@ -53,8 +38,7 @@ def measure(spaces: dict[str, np.ndarray], text: np.ndarray, cache: Path) -> Das
 
     cache: the folder where coordinates of maps are kept.
     """
-    # the items that alignment_trend draws as well, by the same seed
-    sample = np.random.default_rng(2025).permutation(len(text))[:FIRST_ITEMS]
+    sample = sampled_items(len(text))
     mapped = {label: space[sample] for label, space in ({**spaces, "text": text}).items()}
     # clusters of the texts colour every map: where colours stay together, so does the meaning
     labels = clusters(mapped["text"])

@@ -27,6 +27,8 @@ def dashboard(data: Dashboard, title: str = "") -> Figure:
 
 
 def _trend(axes, trend: pd.DataFrame, slopes: pd.DataFrame) -> None:
+    """The report's bins; slope and rank correlation in the legend are over all pairs."""
+    trend = trend[trend["bins"] == "report"]
     for row in _by_space(slopes):
         line, colour = trend[trend["space"] == row.space], colour_of(row.space)
         label = signed(f"{row.space}: slope {row.slope:.2f}, ρ {row.spearman:.2f}")

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from lib.core.names import ALIGNMENTS, BASE_AGAIN, MODEL
+from lib.core.names import ALIGNMENTS, MODEL
+from lib.evaluation.verdicts.against_base import is_again
 from lib.results.layout import arranged
 from lib.results.writers import signed
 from lib.training.run_settings import RunSettings
@@ -52,7 +53,7 @@ def overlap_layout(table: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame
     rows["chance"] = [
         f"{chance[key]:.3f}" for key in rows[["dataset", "items", "K"]].itertuples(index=False, name=None)
     ]
-    others = [name for name in table["alignment"].unique() if name not in (*ALIGNMENTS, BASE_AGAIN)]
+    others = set(table.loc[~is_again(table["alignment"]), "alignment"]) - set(ALIGNMENTS)
     columns = [name for name in (*ALIGNMENTS, *sorted(others)) if name in rows]
     return arranged(rows, [*columns, "chance"], ("vectors", "items", "K"))
 

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
 from lib.core.names import BACKBONES, BASE_AGAIN
+from lib.evaluation.verdicts.against_base import is_again, is_aligned
 from lib.results.plots.theme import (
     GREY,
     PAGE,
@@ -56,10 +57,10 @@ def overlap_gains(table: pd.DataFrame, report: pd.DataFrame) -> Figure:
 
     table: columns backbone, alignment, vectors, items, neighbours, gain_pct, gain_low, gain_high, one mark per setting;
     report: columns dataset, backbone, alignment, gain_pct. The axis is logarithmic in the ratio to base. Grey bars
-    reach as far as two runs of base differ in that setting (rows of BASE_AGAIN), at most over the backbones.
+    reach as far as two runs of base differ in that setting (rows of `against_base.again`), at most over the backbones.
     """
     backbones = ordered(set(table["backbone"]), BACKBONES)
-    names = [name for name in ordered(table["alignment"]) if name not in ("base", BASE_AGAIN)]
+    names = ordered(table.loc[is_aligned(table["alignment"]), "alignment"])
     figure, panels = grid_of(len(names), height=0.5 * len(backbones) + 0.8, columns=2)
     figure.set_figwidth(PAGE)
     for axes, name in zip(panels, names, strict=True):
@@ -67,10 +68,10 @@ def overlap_gains(table: pd.DataFrame, report: pd.DataFrame) -> Figure:
         _our_marks(axes, table, name, backbones)
         axes.set_title(name, color=colour_of(name), weight="bold")
         _ratio_axis(axes)
-        axes.set_xlabel("gain in overlap over base (95% CI)")
+        axes.set_xlabel("gain in overlap over base (95% CI over items)")
     panels[0].set_yticks(range(len(backbones)), backbones, weight="bold")
     panels[0].invert_yaxis()
-    if (table["alignment"] == BASE_AGAIN).any():
+    if is_again(table["alignment"]).any():
         # an empty bar, for one entry in the legend in place of one per setting
         panels[0].barh([0], [0], color=SEEDS, label="two runs of base differ so far")
     labels = panels[0].get_legend_handles_labels()[1]
@@ -84,7 +85,7 @@ def _our_marks(axes, table: pd.DataFrame, name: str, backbones: list[str]) -> No
     for place, (((vectors, items, k), rows), marker) in enumerate(zip(settings, "os^v", strict=False), 1):
         label = f"ours, {vectors}, {_said(items)}, K = {k}"
         height = np.arange(len(backbones)) - 0.3 + 0.6 * place / len(settings)
-        noise = 1 + rows.loc[rows["alignment"] == BASE_AGAIN, "gain_pct"].abs().max() / 100  # NaN draws no bar
+        noise = 1 + rows.loc[is_again(rows["alignment"]), "gain_pct"].abs().max() / 100  # NaN draws no bar
         # from 1 / noise to noise: on the logarithmic axis both sides are equally long
         axes.barh(height, noise - 1 / noise, 0.12, 1 / noise, color=SEEDS, zorder=0, gid=label)
         rows = rows[rows["alignment"] == name].set_index("backbone").reindex(backbones)
@@ -166,7 +167,9 @@ def distant_pairs(positions: pd.DataFrame, summary: pd.DataFrame, far_cosine: di
             axes.errorbar([place], mean["value"], whiskers(mean), label="mean and 95% CI", **style)
             level = far_cosine[space] if measure == "cosine" else 0.5
             axes.plot([place - 0.4, place + 0.4], [level] * 2, ":", color=GREY, label="all far pairs")
-        axes.set_xticks(range(len(spaces)), spaces)
+        # on two lines, since several runs of base may stand side by side
+        names = [space.replace(BASE_AGAIN, f"{BASE_AGAIN}\n").replace("\n ", "\n") for space in spaces]
+        axes.set_xticks(range(len(spaces)), names)
         axes.set_ylabel(label)
         light_grid(axes)
     panels[1].set_ylim(0, 1)
