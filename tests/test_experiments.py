@@ -102,13 +102,12 @@ def test_more_cells_beside_the_grid(copy):
     assert cells(backbones=["sgl"], alignments=["base@generative"], seeds=[9]) == {("sgl", "base@generative", 9)}
 
 
-@pytest.mark.parametrize(("seed", "further"), [(2023, {2024}), (2024, {2023}), (7, {2023, 2024})])
+@pytest.mark.parametrize(("seed", "further"), [(2023, {2024, 2025}), (2024, {2023, 2025}), (7, {2023, 2024, 2025})])
 def test_every_other_seed_of_base_in_the_grid_is_base_again(seed, further):
     found = bases("report", "amazon", "paper", "minilm", seed)
     own = committed("rlmrec", "amazon")["grid"]["backbones"]
     assert {name: found[name, "base"].seed for name in own} == dict.fromkeys(own, seed)
     assert {found["gccf", name].seed for of, name in found if of == "gccf"} == {seed} | further
-    assert found["lightgcn", "base again 2025"].seed == 2025  # a backbone may have more
     assert {cell.alignment for cell in found.values()} == {"base"}
     assert all(
         name == ("base" if cell.seed == seed else f"base again {cell.seed}") for (_, name), cell in found.items()
