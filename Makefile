@@ -1,6 +1,7 @@
 # make            builds .venv from requirements.lock
 # make paper      regenerates every table and figure of all papers on MovieLens-100K; PAPER=rlmrec for one paper,
-#                 DATASET="amazon yelp" for other datasets (all: for all of them), JOBS=1 for less memory
+#                 DATASET="amazon yelp" for other datasets (all: for all of them), JOBS=1 for less memory,
+#                 RECORDED=yes for what follows from data/recorded without training
 # make plan       what make paper would run, why, and how long
 # make test       unit tests, notebook checks, a dry run of the whole grid
 # make notebooks  executes the notebooks in place at their default, tiny scale: the outputs that are committed
@@ -47,11 +48,11 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 paper: $(STAMP)
-	@$(BIN)/python -m lib paper --paper "$(PAPER)" --dataset "$(DATASET)" --cores $(JOBS)
+	@$(BIN)/python -m lib paper --paper "$(PAPER)" --dataset "$(DATASET)" $(if $(RECORDED),--recorded) --cores $(JOBS)
 	@echo "results: figures/INDEX.md"
 
 plan: $(STAMP)
-	@$(BIN)/python -m lib plan --paper "$(PAPER)" --dataset "$(DATASET)"
+	@$(BIN)/python -m lib plan --paper "$(PAPER)" --dataset "$(DATASET)" $(if $(RECORDED),--recorded)
 
 # one thread: the last bits of a number depend on how many there are
 test notebooks: export OMP_NUM_THREADS := 1

@@ -39,7 +39,7 @@ INDEX = shlex.join([sys.executable, "-m", "lib", "index"])
 
 try:
     CHOSEN = experiments.chosen(str(config.get("paper", "all")), str(config.get("dataset", "default")))
-    TASKS = pipeline.tasks(CHOSEN)
+    TASKS = pipeline.tasks(CHOSEN, recorded=bool(int(config.get("recorded", 0))))
 except UserError as error:
     raise WorkflowError(str(error))
 

@@ -68,10 +68,13 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
     add("folders", nargs="*", type=Path, metavar="FOLDER", default=[ROOT / "runs"], help="default: all of runs/")
     add("--epochs", type=int, default=4, help="trained again for each run; default: 4")
 
+    command(record)("dataset")
+
     for function in (paper, plan):
         add = command(function)
         add("--paper", default="all", help="papers of params/experiments.yaml; default: all")
         add("--dataset", default="default", help=f"datasets of params/experiments.yaml; default: {DEFAULT_DATASET}")
+        add("--recorded", action="store_true", help="take runs from data/recorded; nothing that needs their vectors")
         if function is paper:
             add("--cores", type=int, default=os.cpu_count(), help="default: all")
 
@@ -164,22 +167,30 @@ def recheck(folders: list[Path], epochs: int) -> None:
         print(f"{run}: {recheck.recheck(run, epochs)}", flush=True)
 
 
-def paper(paper: str, dataset: str, cores: int) -> None:
+def record(dataset: str) -> None:
+    """Pack the finished runs of a dataset into data/recorded; all but vectors, for tables without training."""
+    from lib.workflow import recording
+
+    print(recording.record(dataset))
+
+
+def paper(paper: str, dataset: str, recorded: bool, cores: int) -> None:
     """Make every table and figure of some papers and datasets; what `make paper` calls once everything is installed."""
     from lib.workflow import experiments
 
     experiments.chosen(paper, dataset)  # a misspelt name is told before Snakemake starts, which would add its own words
     profile = ["--workflow-profile", "params/workflow/default", "--cores", str(cores)]
     command = [sys.executable, "-m", "snakemake", *profile, "--config", f"paper={paper}", f"dataset={dataset}"]
+    command += ["recorded=1"] if recorded else []
     os.chdir(ROOT)
     os.execv(sys.executable, command)
 
 
-def plan(paper: str, dataset: str) -> None:
+def plan(paper: str, dataset: str, recorded: bool) -> None:
     """What make paper would run and why; with the time that earlier runs took, here or for the committed results."""
     from lib.workflow import plan
 
-    print(plan.summary(plan.plan(paper, dataset), os.cpu_count()))
+    print(plan.summary(plan.plan(paper, dataset, recorded), os.cpu_count(), recorded))
 
 
 def index() -> None:

@@ -34,6 +34,7 @@ class CountingCell:
     source: str = "a"
     others: tuple = ()
     earlier: tuple = ()
+    record: dict = field(default_factory=dict)  # files of a finished cell by name
     computed: list = field(default_factory=list)
     results = ("doubled.json",)
 
@@ -50,8 +51,13 @@ class CountingCell:
     def code(self):
         return [Path(__file__)]
 
-    def inputs(self):
+    def inputs(self, like=None):
         return {"source": self.source}
+
+    def recall(self):
+        for name, content in self.record.items():
+            write_json(self.path / name, content)
+        return bool(self.record)
 
     def compute(self, key, device):
         checkpoint = self.path / "checkpoint.json"
@@ -164,3 +170,30 @@ def test_leftovers_of_a_killed_process_are_cleared(make):
         (cell.path / name).write_text("cut off")
     cells.ensure(cell, "cpu")
     assert {path.name for path in cell.path.iterdir()} == {".lock", "params.yaml", "manifest.json", "doubled.json"}
+
+
+# From a record
+
+
+def test_a_recorded_cell_is_not_computed_unless_all_of_it_is_needed(make):
+    cell = make(record={"doubled.json": 60, "manifest.json": {}})
+    assert cells.ensure(cell, "cpu") == 60 and not cell.computed
+    assert cells.ensure(cell, "cpu", whole=True) == 6 and len(cell.computed) == 1
+    assert cells.ensure(cell, "cpu") == 6  # what is here comes first
+
+
+def test_what_a_computation_starts_from_is_whole(make):
+    """A recorded start is computed for a cell that is computed, and not for one that is recorded too."""
+    recorded = {"manifest.json": {}, "doubled.json": 60}
+    earlier = make("earlier", 4, record=recorded)
+    later = make("later", 5, record=recorded, earlier=(earlier,))
+    assert cells.ensure(later, "cpu") == 60 and not earlier.computed
+    assert cells.ensure(make("last", 6, earlier=(earlier,)), "cpu") == 12 and len(earlier.computed) == 1
+
+
+def test_inputs_that_differ_from_machine_to_machine_are_not_compared_with_a_record(make):
+    cell = make()
+    cell.inputs = lambda like=None: {"source": "here"} | (like or {})
+    there = {"source": "there"}
+    manifest = {"inputs": there, "key": cells.key_of(cell, there)}
+    assert not cells.describes(manifest, cell) and cells.describes(manifest | {"recorded": {}}, cell)

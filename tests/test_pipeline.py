@@ -1,5 +1,6 @@
 """Every task of the committed experiments: what it reads, makes and waits for."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from lib import cli
 from lib.core.errors import UserError
 from lib.core.files import ROOT
+from lib.core.fingerprints import source_of
 from lib.core.names import reads_text
 from lib.workflow import experiments, notebook_jobs, pipeline
 from lib.workflow.input_files import encoder_files, fetched
@@ -138,3 +140,33 @@ def test_another_dataset_in_the_experiments_leaves_notebooks_as_they_are():
     """The file starts their commands, which find by content that nothing of theirs has changed."""
     task = notebooks_of("rlmrec", "movielens-100k")["06_tables"]
     assert "params/experiments.yaml" in task.code and "params/experiments.yaml" not in task.job.inputs
+
+
+# From data/recorded
+
+
+def test_recorded_tasks_are_those_without_vectors():
+    """Which notebooks read vectors is held against their sources: `run.embeddings`, `run.final` or scoring by them."""
+    reading = re.compile(r"\.embeddings\b|\.final\b|rescored\(")
+    left_out = set()
+    for path in (ROOT / "notebooks").glob("*/*.ipynb"):
+        source = "\n".join(source_of(path))
+        assert bool(reading.search(source)) == pipeline.needs_vectors(path), path
+        left_out |= {f"{path.parent.name}/{path.stem}"} if pipeline.needs_vectors(path) else set()
+    names = {task.job.notebook.as_posix() for task in pipeline.tasks(EXPERIMENTS, recorded=True) if task.job}
+    every = {task.job.notebook.as_posix() for task in pipeline.tasks(EXPERIMENTS) if task.job}
+    assert every - names == {f"notebooks/{name}.ipynb" for name in left_out}
+    assert {
+        "rlmrec/06_tables",
+        "rlmrec/09_significance",
+        "rlmrec/10_groups",
+        "report/07_report_overlap",
+    } & left_out == set()
+
+
+def test_only_recorded_trainings_do_without_vectors():
+    for recorded in (True, False):
+        found = [
+            task for task in pipeline.tasks(EXPERIMENTS, recorded) if task.job and "04_train" in str(task.job.notebook)
+        ]
+        assert found and all(task.job.parameters.get("vectors", True) is not recorded for task in found)

@@ -29,7 +29,7 @@ def two_tasks(tmp_path, monkeypatch):
     monkeypatch.setattr(experiments, "chosen", lambda *_: [])
     monkeypatch.setattr(plan, "measured", dict)
 
-    def fresh(_):  # a job remembers its content
+    def fresh(*_):  # a job remembers its content
         return [replace(task, job=replace(task.job)) for task in tasks]
 
     monkeypatch.setattr(pipeline, "tasks", fresh)
@@ -121,6 +121,48 @@ def test_a_training_task_names_its_run(monkeypatch):
     for task in tasks:
         plan._is_trained(task)
     assert [f"runs/{cell.settings.folder}" for cell in asked] == [task.job.out.parent.as_posix() for task in tasks]
+
+
+def test_a_run_without_vectors_is_trained_only_where_they_are_not_needed(monkeypatch):
+    from lib.workflow import cells
+
+    monkeypatch.setattr(cells, "finished_by_this_code", lambda cell: True)
+    monkeypatch.setattr(cells, "is_whole", lambda cell: False)
+    for recorded in (True, False):
+        tasks = pipeline.tasks(experiments.chosen("rlmrec", "amazon"), recorded)
+        assert {plan._is_trained(task) for task in tasks if "/seed" in task.name} == {recorded}
+
+
+def test_trainings_in_the_record_are_counted(monkeypatch):
+    """The real plan of amazon, as if the record had every contrastive run."""
+    monkeypatch.setattr(plan, "_is_trained", lambda task: False)
+    monkeypatch.setattr(plan, "_is_recorded", lambda task: "/contrastive/" in task.name)
+    (own,) = experiments.chosen("rlmrec", "amazon")
+    count = len(own.grid.folders("amazon", alignments=["contrastive"]))
+    for recorded, said in ((False, "are in data/recorded: make paper RECORDED=yes"), (True, "come from data/recorded")):
+        found = plan.plan("rlmrec", "amazon", recorded)
+        there = [step for step in found if step.recorded]
+        assert len(there) == count and all("/contrastive/" in step.name for step in there)
+        assert {step.why == "from data/recorded" for step in there} == {recorded}
+        assert f"{count} of the trainings {said}" in plan.summary(found, 2, recorded).splitlines()[-1]
+    assert "data/recorded" not in plan.summary([plan.Step("a", "x", 1)], 2)
+
+
+def test_a_recorded_training_is_told_by_its_manifest(tmp_path, monkeypatch):
+    from lib.workflow import cells, recorded_runs
+
+    task = next(task for task in pipeline.tasks(experiments.chosen("rlmrec", "amazon")) if "/seed" in task.name)
+    monkeypatch.setattr(plan, "ROOT", tmp_path)
+    assert not plan._is_recorded(task)
+    (tmp_path / "data/recorded/amazon").mkdir(parents=True)
+    (tmp_path / "data/recorded/amazon/runs.zip").write_text("")
+    cell = plan._cell(task)
+    inputs = {"interactions": "a"}
+    for key, same in ((cells.key_of(cell, inputs), True), ("of older code", False)):
+        asked, answer = [], {"inputs": inputs, "key": key}
+        monkeypatch.setattr(recorded_runs, "manifest", lambda *a, answer=answer, asked=asked: asked.append(a) or answer)
+        assert plan._is_recorded(task) is same
+        assert str(asked[0][1]) == task.name and asked[0][0].name == "runs.zip"
 
 
 # How long it takes

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.analysis import comparisons, sparsity
+from lib.analysis.item_hits import item_hits
 from lib.evaluation import ranking
 from lib.evaluation.verdicts.claims_on_ranking import sparsity_verdicts
 from lib.training.run_settings import resolve
@@ -68,7 +69,7 @@ def test_by_users_divides_the_test_users():
 def test_item_hits_equal_a_loop_over_users_and_ranks():
     found = sparsity.degree_groups(DATA.train.getnnz(axis=0), 4)
     vectors = final()
-    hits = sparsity.item_hits(vectors, DATA, found, k=10).set_index(["user", "group"])
+    hits = item_hits(vectors, DATA, found, k=10).set_index(["user", "group"])
     scores = (vectors[: DATA.n_users] @ vectors[DATA.n_users :].T).numpy()
     test_users = np.flatnonzero(np.diff(DATA.test.indptr))
     assert len(hits) == len(test_users) * 4
@@ -85,7 +86,7 @@ def test_item_hits_equal_a_loop_over_users_and_ranks():
 
 def test_recall_by_item_group():
     found = sparsity.degree_groups(DATA.train.getnnz(axis=0), 4)
-    hits = sparsity.item_hits(final(), DATA, found, k=20)
+    hits = item_hits(final(), DATA, found, k=20)
     whole = ranking.evaluate(final(), DATA.n_users, DATA.train, DATA.test).set_index("user")["recall@20"]
     both = hits.groupby("user")[["hits", "relevant"]].sum()
     np.testing.assert_allclose(both["hits"] / both["relevant"], whole.loc[both.index])  # groups add up to the ranking
@@ -107,7 +108,7 @@ def test_parts_serve_comparisons_as_runs_do():
 
 def test_shares_add_up_and_count():
     found = sparsity.degree_groups(DATA.train.getnnz(axis=0), 4)
-    hits = sparsity.item_hits(final(), DATA, found, k=20)
+    hits = item_hits(final(), DATA, found, k=20)
     shares = sparsity.item_shares(hits)
     assert list(shares.index) == list(found.categories)
     np.testing.assert_allclose(shares.sum(), 1)

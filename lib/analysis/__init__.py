@@ -2,10 +2,12 @@
 
 comparisons          aligned models against base: over users and over seeds, and what the two have in common
 sparsity             metrics and gains by the train degree of users and items
+item_hits            where the hits of a ranking lie, by groups of items
 untrained_rankings   what text vectors, popularity and chance reach without training
 studies              one cell under changed conditions: noise, other texts, other settings
 text_overlap         neighbours in vectors and in texts: their overlap, and what alignment adds to it
 run_overlap          the overlap of a run, kept in its folder
+kept_measures        what was measured on vectors before they were left out of data/recorded
 trend                mean cosine of item pairs by the cosine of their texts
 item_maps            clusters of items and two-dimensional maps
 semantic_scores      slopes of trends and separation of clusters, each beside that of base

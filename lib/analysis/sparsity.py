@@ -5,12 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 
 from lib.analysis import comparisons
 from lib.core.names import ALIGNMENTS, COMPARISON, is_matched
-from lib.data.interactions import Interactions
-from lib.evaluation import ranking
 from lib.evaluation.seed_spread import seed_spread
 from lib.evaluation.significance import variance_of_difference, with_errors
 from lib.evaluation.verdicts.rules import decided
@@ -48,34 +45,11 @@ def by_users(runs: Sequence[Ranked], groups: pd.Categorical, metrics=("recall@20
     return _parts(runs, frames, groups.categories, ["user", *metrics])
 
 
-def item_hits(final: torch.Tensor, data: Interactions, groups: pd.Categorical, k: int = 20) -> pd.DataFrame:
-    """Where the hits of a full ranking by final vectors [n_users + n_items, D] lie, by the group [n_items] of the item.
-
-    One row per test user and group: user, group, relevant (test items in the group), recommended (of the k best), hits.
-    """
-    codes = np.asarray(groups.codes)
-    users = np.flatnonzero(np.diff(data.test.indptr))
-    top = ranking.top_items(final[: data.n_users], final[data.n_users :], data.train, users, k).cpu().numpy()
-    # found: which of the k are hits; shown: the group of each; wanted: test items, a sparse row per user, so that the
-    # length of a row is how many there are
-    found, shown, wanted = ranking.hits(top, data.test, users), codes[top], data.test[users]
-    frames = [
-        pd.DataFrame({
-            "user": users,
-            "group": name,
-            "relevant": np.diff(wanted[:, codes == code].indptr),
-            "recommended": (shown == code).sum(1),
-            "hits": (found & (shown == code)).sum(1),
-        })
-        for code, name in enumerate(groups.categories)
-    ]  # fmt: skip
-    return pd.concat(frames, ignore_index=True)
-
-
 def by_items(runs: Sequence[Ranked], hits: list[pd.DataFrame], k: int = 20) -> dict[str, list[Part]]:
     """Recall@k among the test items of one group, for the users who have some there: {group: [Part per run]}.
 
-    hits: the frame of `item_hits` for each run. A hit ranks among all items, not only among those of its group.
+    hits: the frame of `item_hits.hits_of_run` for each run. A hit ranks among all items, not only among those of its
+    group.
     """
     tables = [frame[frame["relevant"] > 0] for frame in hits]
     tables = [frame.assign(**{f"recall@{k}": frame["hits"] / frame["relevant"]}) for frame in tables]

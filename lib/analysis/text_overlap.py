@@ -3,7 +3,7 @@
 A space is a matrix of vectors [n, d], one row per item (or per user); closeness is the cosine.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -88,11 +88,11 @@ def mean_overlap(
 
 def _overlap_of_first(n: int, spaces: dict, text, rng, ks: Sequence[int]) -> pd.DataFrame:
     """The mean overlaps of the first n items."""
-    found = _overlaps(n, spaces, text, rng, ks)
+    found = overlaps(n, spaces, text, rng, ks)
     return pd.concat([_means(k, values, permuted, rng) for k, values, permuted in found])
 
 
-def _overlaps(n: int, spaces: dict, text, rng, ks: Sequence[int]) -> Iterator[tuple[int, pd.DataFrame, list[float]]]:
+def overlaps(n: int, spaces: dict, text, rng, ks: Sequence[int]) -> Iterator[tuple[int, pd.DataFrame, list[float]]]:
     """For each k: k, the overlaps of the first n items [n, spaces], and the means against the texts of other items."""
     near = {label: neighbours(space[:n], max(ks)) for label, space in spaces.items()}
     wanted = neighbours(text[:n], max(ks))
@@ -123,8 +123,13 @@ def overlap_gains(
     `gains_over_base`; among the first `n_items` rows if given. Users and their texts go in the same way. Raises
     UserError without a base.
     """
+    return gains_table(overlaps(len(text[:n_items]), spaces, text, rng, ks), rng)
+
+
+def gains_table(found: Iterable[tuple[int, pd.DataFrame, list[float]]], rng: np.random.Generator) -> pd.DataFrame:
+    """The table of `overlap_gains` from what `overlaps` found."""
     tables = []
-    for k, values, permuted in _overlaps(len(text[:n_items]), spaces, text, rng, ks):
+    for k, values, permuted in found:
         gained = gains_over_base(values, rng)
         own = _means(k, values, permuted, rng).drop(columns="vectors").set_index(gained.index)
         tables.append(own.join(gained).reset_index())

@@ -129,7 +129,10 @@ def _run_digest(run: dict) -> str:
 def _run_record(run: dict) -> dict:
     """What the chain shows of a run; its time and memory would change a sidecar that nothing else changed."""
     kept = ("settings", "inputs", "git", "versions", "machine", "device", "engine", "rechecked")
-    return {"digest": _run_digest(run)} | {name: run[name] for name in kept if name in run}
+    found = {"digest": _run_digest(run)} | {name: run[name] for name in kept if name in run}
+    if recorded := run.get("recorded"):  # taken from data/recorded, not trained here
+        found["recorded"] = {name: recorded[name] for name in ("file", "date")}
+    return found
 
 
 def _compact(record: dict) -> str:

@@ -49,6 +49,12 @@ def _intact(path: Path, files: dict) -> str:
     return "as it was saved" if files[name] == sha256(path) else "changed since it was saved"
 
 
+def _origin(run: dict) -> str:
+    """Whether a run was taken from data/recorded; commit and machine are those of its training in either case."""
+    recorded = run.get("recorded")
+    return f"{recorded['file']}, trained on {recorded['date']}" if recorded else "trained for this, not from a record"
+
+
 def _run_lines(run: dict) -> list[str]:
     git, machine = run.get("git", {}), run.get("machine", {})
     commit = git.get("commit") and git["commit"] + (" with local changes" if git["dirty"] else "")
@@ -56,6 +62,7 @@ def _run_lines(run: dict) -> list[str]:
         # a run that is known by its digest only has no name, which would leave two spaces
         f"  run {run_name(run)} ({run['digest']})".replace("  (", " ("),
         *_field("settings", json.dumps(run["settings"], sort_keys=True) if "settings" in run else "", 4),
+        *_field("origin", _origin(run) if "settings" in run else "", 4),
         *_field("git", commit, 4),
         *_field("rechecked", _pairs(run.get("rechecked", {})), 4),
         *_field("versions", _pairs(run.get("versions", {})), 4),

@@ -6,6 +6,8 @@ input_files             which files decide a result besides code
 manifests               what made a run, written when everything else is there
 cells                   computed once, found by a key, continued: any kind of cell
 graph_cells             the cell of a graph recommender
+recorded_runs           runs without vectors in data/recorded, taken from there
+recording               writes them there
 recheck                 keeps runs after an edit that changes no number
 notebook_parameters     what a notebook declares, and values checked against it
 execution, failures     a kernel of its own, and what is told when it fails

@@ -48,8 +48,14 @@ class Cell(Protocol):
     def code(self) -> list[Path]:
         """The Python files that decide the results."""
 
-    def inputs(self) -> dict[str, str]:
-        """Content hashes of everything that is read; called only where nothing else has changed."""
+    def inputs(self, like: dict[str, str] | None = None) -> dict[str, str]:
+        """Content hashes of everything that is read; called only where nothing else has changed.
+
+        like: those of a recorded run, from which a hash is taken that differs from machine to machine.
+        """
+
+    def recall(self) -> bool:
+        """Put the finished results from data/recorded into the folder, if they are there; some may lack there."""
 
     def compute(self, key: str, device: str) -> dict:
         """Write the results into the folder; returns further facts for the manifest.
@@ -61,47 +67,72 @@ class Cell(Protocol):
         """The finished results."""
 
 
-def ensure(cell: Cell, device: str = "auto"):
-    """The results of a cell: read when nothing it depends on has changed, otherwise copied, computed or continued."""
+def ensure(cell: Cell, device: str = "auto", whole: bool = False):
+    """The results of a cell: read when nothing it depends on has changed, otherwise copied, computed or continued.
+
+    They may come from data/recorded, which does not have all files of `results`; whole: it must be all of them.
+    """
     # before this cell's lock, which nobody should hold while another cell trains for hours
     for earlier in cell.needs():
         ensure(earlier, device)
     cell.path.mkdir(parents=True, exist_ok=True)
-    with FileLock(cell.path / ".lock"):
-        # asked under the lock: the process that held it may have finished this very cell
-        if not is_current(cell):
-            key = key_of(cell)
-            twin = _finished_twin(cell)
-            if twin:
-                _copy(twin, cell, key)
-            else:
-                _compute(cell, key, pick_device(device))
+    if not _found(cell, whole):
+        for earlier in cell.needs():  # what is computed may read any of their results
+            ensure(earlier, device, whole=True)
+        with FileLock(cell.path / ".lock"):
+            # asked again: the process that held the lock may have finished this very cell
+            if not is_current(cell, whole):
+                _make(cell, device)
     return cell.read()
 
 
-def is_current(cell: Cell) -> bool:
-    """Whether a cell was finished with today's settings, code and inputs.
+def _found(cell: Cell, whole: bool) -> bool:
+    """Whether a cell is finished, here or in data/recorded, from where it then comes."""
+    with FileLock(cell.path / ".lock"):
+        return is_current(cell, whole) or (not whole and cell.recall())
 
-    The manifest is asked first: data and texts are only loaded to compare inputs when settings and code are the same.
+
+def _make(cell: Cell, device: str) -> None:
+    key = key_of(cell)
+    twin = _finished_twin(cell)
+    if twin:
+        _copy(twin, cell, key)
+    else:
+        _compute(cell, key, pick_device(device))
+
+
+def is_current(cell: Cell, whole: bool = False) -> bool:
+    """Whether a cell was finished with today's settings, code and inputs; whole: and has all of its results."""
+    return describes(read_manifest(cell.path), cell) and (not whole or is_whole(cell))
+
+
+def describes(manifest: dict, cell: Cell) -> bool:
+    """Whether a manifest tells of a cell with today's settings, code and inputs.
+
+    Data and texts are only loaded to compare inputs when settings and code are the same.
     """
-    manifest = read_manifest(cell.path)
-    return finished_by_this_code(cell) and manifest["inputs"] == cell.inputs()
+    return of_this_code(manifest, cell) and manifest["inputs"] == inputs_to_compare(manifest, cell)
 
 
 def finished_by_this_code(cell: Cell) -> bool:
     """Whether a cell was finished with today's settings and code, from whatever inputs."""
-    manifest = read_manifest(cell.path)
+    return of_this_code(read_manifest(cell.path), cell)
+
+
+def of_this_code(manifest: dict, cell: Cell) -> bool:
+    """Whether a manifest tells of a cell with today's settings and code, from whatever inputs."""
     # with the inputs of that time, so that no data are loaded to answer
-    return bool(manifest) and manifest["key"] == _key(cell, manifest["inputs"])
+    return bool(manifest) and manifest["key"] == key_of(cell, manifest["inputs"])
 
 
-def key_of(cell: Cell) -> str:
-    """What a cell's results are known by: a hash of settings, inputs and code."""
-    return _key(cell, cell.inputs())
+def inputs_to_compare(manifest: dict, cell: Cell) -> dict[str, str]:
+    """Today's inputs; beside a run from data/recorded without what differs from machine to machine."""
+    return cell.inputs(manifest["inputs"]) if "recorded" in manifest else cell.inputs()
 
 
-def _key(cell: Cell, inputs: dict[str, str]) -> str:
-    return digest(cell.settings.digest, inputs, code_behind(tuple(cell.code())))
+def key_of(cell: Cell, inputs: dict[str, str] | None = None) -> str:
+    """What a cell's results are known by: a hash of settings, code and inputs (today's if not given)."""
+    return digest(cell.settings.digest, inputs or cell.inputs(), code_behind(tuple(cell.code())))
 
 
 @cache
@@ -113,8 +144,13 @@ def code_behind(files: tuple[Path, ...]) -> str:
     return code_digest(files)
 
 
+def is_whole(cell: Cell) -> bool:
+    """Whether all results of a cell are there; a run from data/recorded lacks some."""
+    return all((cell.path / name).exists() for name in cell.results)
+
+
 def _finished_twin(cell: Cell) -> Cell | None:
-    return next((twin for twin in cell.twins() if read_manifest(twin.path).get("key") == key_of(twin)), None)
+    return next((twin for twin in cell.twins() if is_current(twin, whole=True)), None)
 
 
 def _copy(twin: Cell, cell: Cell, key: str) -> None:

@@ -23,7 +23,7 @@ from lib.models import alignment as alignments
 from lib.training.run_folder import RESULTS, Run
 from lib.training.run_settings import RunSettings
 from lib.training.train import train, untrained
-from lib.workflow import cells
+from lib.workflow import cells, recorded_runs
 from lib.workflow.input_files import component_files
 
 COMPUTATION = ROOT / "lib/training/train.py"  # with all that it imports: the code that decides a run's numbers
@@ -61,24 +61,44 @@ class GraphCell:
         files = {COMPUTATION, *chosen}
         return sorted(files.union(*map(imported_files, files)))
 
-    def inputs(self) -> dict[str, str]:
-        """Content hashes of interactions, text vectors and the earlier run, as far as the run reads them."""
+    def inputs(self, like: dict[str, str] | None = None) -> dict[str, str]:
+        """Content hashes of interactions, text vectors and the earlier run, as far as the run reads them.
+
+        like: those of a recorded run, whose hash of text vectors is taken: encoders differ between machines in the
+        last bits, which no other hash would forgive.
+        """
         digests = {"interactions": self.interactions.fingerprint}
-        if self.text:
-            digests["text"] = self.text.digest
+        if reads_text(self.settings.alignment):
+            digests["text"] = like["text"] if like else self.text.digest
         # the key of a run stands for its ego table, which need not be read to be compared
         for earlier in self.needs():
             digests["initial"] = cells.read_manifest(earlier.path)["key"]
         return digests
 
+    @property
+    def record(self) -> Path:
+        """The file that holds recorded runs of this dataset and its variants."""
+        return recorded_runs.place(read_dataset(self.settings.dataset).name, Path(self.data))
+
+    def recall(self) -> bool:
+        """Take the run from data/recorded, without vectors, if one of these settings, data and code is there."""
+        manifest = recorded_runs.manifest(self.record, self.settings.folder)
+        if not cells.describes(manifest, self):
+            return False
+        recorded_runs.unpack(self.record, self.settings.folder, self.path, replaced=self.results)
+        return True
+
     def compute(self, key: str, device: str) -> dict:
         """Train and write the results."""
+        for name in recorded_runs.MEASURED:  # of the recorded run that this one replaces
+            (self.path / name).unlink(missing_ok=True)
         model = self.untrained(device)
         return train(self.path, self.settings, self.interactions, model, key)
 
     def read(self) -> Run:
         """The finished run."""
-        return Run(self.path, self.settings)
+        recorded = "recorded" in cells.read_manifest(self.path)
+        return (recorded_runs.RecordedRun if recorded else Run)(self.path, self.settings)
 
     @property
     def interactions(self) -> Interactions:
@@ -128,9 +148,12 @@ class GraphCell:
         return GraphCell(settings, self.runs, self.params, self.data)
 
 
-def ensure(settings: RunSettings, device: str = "auto", **places) -> Run:
-    """The run of these settings: loaded when nothing it depends on has changed, otherwise trained or continued."""
-    return cells.ensure(GraphCell(settings, **places), device)
+def ensure(settings: RunSettings, device: str = "auto", vectors: bool = False, **places) -> Run:
+    """The run of these settings: loaded when nothing it depends on has changed, otherwise trained or continued.
+
+    It may come from data/recorded and has no vectors then; vectors: they are needed, so such a run is trained again.
+    """
+    return cells.ensure(GraphCell(settings, **places), device, vectors)
 
 
 # Data and texts are loaded once per process, since a table of fifty cells reads the same ones fifty times; `state` is

@@ -9,6 +9,11 @@ def fetched(name: str) -> str:
     return f"data/cache/fetched/{name}.json"
 
 
+def recorded_runs(dataset: str) -> str:
+    """The file that holds recorded runs of a dataset and its variants (lib/workflow/recorded_runs.py)."""
+    return f"data/recorded/{dataset}/runs.zip"
+
+
 def dataset_files(dataset: str) -> list[str]:
     """What decides the interactions and profiles of a dataset."""
     settings = f"params/{dataset}/dataset.yaml"

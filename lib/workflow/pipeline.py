@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lib.core.files import ROOT
-from lib.core.fingerprints import imported_files
+from lib.core.fingerprints import imported_files, source_of
 from lib.core.names import DEFAULT_DATASET, read_dataset, reads_text
 from lib.workflow.experiments import Experiment, Grid
 from lib.workflow.input_files import cell_files, dataset_files, encoder_files, fetched
@@ -43,11 +43,15 @@ class Task:
     threads: int = 1
 
 
-def tasks(experiments: list[Experiment]) -> list[Task]:
-    """All tasks of some experiments, each once, what others wait for first."""
+def tasks(experiments: list[Experiment], recorded: bool = False) -> list[Task]:
+    """All tasks of some experiments, each once, what others wait for first.
+
+    recorded: runs of data/recorded will do in place of trainings, without the notebooks that need vectors.
+    """
     found = {}
     for experiment in experiments:
-        for task in [*_shared(experiment.dataset, experiment.grid), *_trainings(experiment), *_notebooks(experiment)]:
+        cells = _trainings(experiment, recorded)
+        for task in [*_shared(experiment.dataset, experiment.grid), *cells, *_notebooks(experiment, recorded)]:
             # papers share data, vectors and trainings, and a stamp belongs to one task
             found.setdefault(task.done, task)
     if any(experiment.dataset == DEFAULT_DATASET for experiment in experiments):
@@ -108,13 +112,14 @@ def _shared_task(notebook: str, dataset: str, grid: Grid, reads: list[str], **op
 # Trainings
 
 
-def _trainings(experiment: Experiment) -> list[Task]:
+def _trainings(experiment: Experiment, recorded: bool) -> list[Task]:
     dataset, grid = experiment.dataset, experiment.grid
+    values = {"vectors": False} if recorded else {}
     encoded = [_text_vectors(dataset, grid).done] if grid.encoder != "none" else []
     found = []
     for (backbone, alignment, seed), folder in zip(grid.cells(), grid.folders(dataset), strict=True):
         after = encoded if reads_text(alignment) else []
-        found.append(training(dataset, backbone, alignment, seed, grid.scale, grid.encoder, folder, after=after))
+        found.append(training(dataset, backbone, alignment, seed, grid.scale, grid.encoder, folder, values, after))
     return found
 
 
@@ -143,12 +148,19 @@ def training(
 # Notebooks of a paper
 
 
-def _notebooks(experiment: Experiment) -> list[Task]:
+def _notebooks(experiment: Experiment, recorded: bool) -> list[Task]:
     found = []
     for name, chosen in experiment.notebooks.items():
+        if recorded and needs_vectors(ROOT / f"notebooks/{experiment.paper}/{name}.ipynb"):
+            continue
         for backbone in experiment.grid.backbones if chosen.get("backbone") == "each" else [None]:
             found.append(_paper_notebook(experiment, name, dict(chosen), backbone))
     return found
+
+
+def needs_vectors(notebook: Path) -> bool:
+    """Whether a notebook asks for runs with their vectors, which data/recorded does not have."""
+    return any("ensure(" in source and "vectors=True" in source for source in source_of(notebook))
 
 
 def _paper_notebook(experiment: Experiment, name: str, chosen: dict, backbone: str | None) -> Task:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from lib.core.errors import UserError
 from lib.core.files import ROOT
+from lib.core.names import read_dataset
 from lib.workflow import experiments, pipeline
 from lib.workflow.durations import estimate, measured
+from lib.workflow.input_files import recorded_runs
 from lib.workflow.notebook_jobs import OWN_CODE
 from lib.workflow.pipeline import Task
 
@@ -23,19 +25,26 @@ class Step:
     name: str
     why: str
     seconds: float | None
+    recorded: bool = False  # a training whose results but for vectors are in data/recorded
 
 
-def plan(paper: str = "all", dataset: str = "default") -> list[Step]:
-    """What `make paper` would do for some papers and datasets, in that order; raises UserError for an unknown name."""
+def plan(paper: str = "all", dataset: str = "default", recorded: bool = False) -> list[Step]:
+    """What `make paper` would do for some papers and datasets, in that order; raises UserError for an unknown name.
+
+    recorded: with runs of data/recorded in place of trainings.
+    """
     earlier, unsettled, steps = measured(), set(), []
-    for task in pipeline.tasks(experiments.chosen(paper, dataset)):
+    for task in pipeline.tasks(experiments.chosen(paper, dataset), recorded):
         why = _reason(task, unsettled)
         if why:
             unsettled |= {task.done, *task.makes}
-            seconds = estimate(task.name, earlier)
-            if task.job and task.job.notebook.stem == "04_train" and _only_code_changed(task) and _is_trained(task):
-                why, seconds = f"trained, only its notebook is executed again ({why})", REREAD
-            steps.append(Step(task.name, why, seconds))
+            seconds, there = estimate(task.name, earlier), False
+            if task.job and task.job.notebook.stem == "04_train":
+                if _only_code_changed(task) and _is_trained(task):
+                    why, seconds = f"trained, only its notebook is executed again ({why})", REREAD
+                elif there := _is_recorded(task):
+                    why, seconds = ("from data/recorded", REREAD) if recorded else (why, seconds)
+            steps.append(Step(task.name, why, seconds, there))
     return steps
 
 
@@ -77,17 +86,41 @@ def _reason_to_fetch(task: Task) -> str:
 
 def _is_trained(task: Task) -> bool:
     """Whether a training's run is finished; its notebook also depends on code that does not change a run."""
-    from lib.training.run_settings import resolve  # torch: only where there is something to train
-    from lib.workflow.cells import finished_by_this_code
+    from lib.workflow.cells import finished_by_this_code, is_whole  # torch: only where there is something to train
+
+    cell = _cell(task)
+    return finished_by_this_code(cell) and (not task.job.parameters.get("vectors", True) or is_whole(cell))
+
+
+def _is_recorded(task: Task) -> bool:
+    """Whether data/recorded has the run of a training, with today's settings and code."""
+    if not (ROOT / recorded_runs(read_dataset(task.job.parameters["dataset"]).name)).exists():
+        return False
+    from lib.workflow.cells import of_this_code
+    from lib.workflow.recorded_runs import manifest
+
+    cell = _cell(task)
+    return of_this_code(manifest(cell.record, cell.settings.folder), cell)
+
+
+def _cell(task: Task):
+    from lib.training.run_settings import resolve
     from lib.workflow.graph_cells import GraphCell
 
-    return finished_by_this_code(GraphCell(resolve(**task.job.parameters)))
+    return GraphCell(resolve(**{name: value for name, value in task.job.parameters.items() if name != "vectors"}))
 
 
-def summary(steps: list[Step], cores: int) -> str:
-    """The plan as text: one line per step, and the time it all takes."""
+def summary(steps: list[Step], cores: int, recorded: bool = False) -> str:
+    """The plan as text: one line per step, the time it all takes, and how many trainings data/recorded has."""
     if not steps:
         return "nothing to do: everything is up to date"
+    count = sum(step.recorded for step in steps)
+    there = f"{count} of the trainings {'come from' if recorded else 'are in'} data/recorded"
+    hint = "" if recorded else ": make paper RECORDED=yes takes them from there and leaves out what needs vectors"
+    return _times(steps, cores) + (f"\n{there}{hint}" if count else "")
+
+
+def _times(steps: list[Step], cores: int) -> str:
     width = max(len(step.name) for step in steps)
     lines = [f"{step.name:{width}}  {_duration(step.seconds):>8}  {step.why}" for step in steps]
     known = [step.seconds for step in steps if step.seconds is not None]

@@ -51,10 +51,11 @@ def recheck(path: Path, epochs: int, device: str = "auto", params=ROOT / "params
         if "copied_from" in manifest or run.settings.initial:
             return "depends on another run: made again with it"
         cell = GraphCell(run.settings, params=params, data=data)
-        key = cells.key_of(cell)
+        inputs = cells.inputs_to_compare(manifest, cell)
+        key = cells.key_of(cell, inputs)
         if manifest["key"] == key:
             return "up to date"
-        if manifest["inputs"] != cell.inputs():
+        if manifest["inputs"] != inputs:
             return "to be trained again: its data or texts are not the same"
         machine = {"threads": torch.get_num_threads()} | manifest["machine"]
         with threads(machine["threads"]):
@@ -65,15 +66,18 @@ def recheck(path: Path, epochs: int, device: str = "auto", params=ROOT / "params
         first = manifest.get("rechecked", {"trained_as": manifest["key"]})["trained_as"]
         about = {"epochs": epochs, "trained_as": first}
         write_json(path / "manifest.json", manifest | {"machine": machine, "key": key, "rechecked": about})
+    if "recorded" in manifest:
+        return f"kept: {epochs} epochs are the same; it has no vectors to rank by"
     return f"kept: {epochs} epochs and its ranking are the same"
 
 
 def _different(run: Run, cell: GraphCell, epochs: int, device: str) -> str | None:
     """What comes out otherwise today: the ranking by the stored vectors, or a column of the first epochs."""
     data = cell.interactions
-    ranked = ranking.evaluate(run.final, data.n_users, data.train, data.test, run.settings.protocol.ks)
-    if not ranked.equals(run.per_user):
-        return "its vectors rank otherwise"
+    if "recorded" not in run.manifest:  # a recorded run's vectors stayed where it was trained
+        ranked = ranking.evaluate(run.final, data.n_users, data.train, data.test, run.settings.protocol.ks)
+        if not ranked.equals(run.per_user):
+            return "its vectors rank otherwise"
     protocol = run.settings.protocol.model_copy(update={"epochs": epochs})
     label = f"{run.settings.dataset} {run.settings.backbone} {run.settings.alignment}"
     state = fit(cell.untrained(device), data, protocol, run.settings.seed, label=label)

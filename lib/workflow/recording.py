@@ -1,0 +1,165 @@
+"""Pack the finished runs of a dataset into data/recorded, so that they outlive the machine that trained them.
+
+What is left out are the vectors, which are most of the bytes; what tables need of them is measured before.
+"""
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+from pydantic import ValidationError
+
+from lib.analysis import item_hits, kept_measures, run_overlap, sparsity
+from lib.core.errors import unknown
+from lib.core.files import ROOT, atomic_path
+from lib.core.names import read_dataset
+from lib.training.run_settings import RunSettings
+from lib.workflow import cells, experiments, recorded_runs
+from lib.workflow.graph_cells import GraphCell
+from lib.workflow.grids import grid
+from lib.workflow.manifests import NAME, read_manifest
+
+TAKEN = ("params.yaml", "metrics.json", "history.csv")  # as they lie in a run folder
+LONGEST_AGO = (1980, 1, 1, 0, 0, 0)  # the date of all members, since zip has no way to leave it out
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where runs, params and data are."""
+
+    runs: Path = ROOT / "runs"
+    params: Path = ROOT / "params"
+    data: Path = ROOT / "data"
+
+    def cell(self, settings: RunSettings) -> GraphCell:
+        """The cell of these settings here."""
+        return GraphCell(settings, self.runs, self.params, self.data)
+
+
+def record(dataset: str, places: Places | None = None) -> str:
+    """Pack all finished runs of a dataset and its variants at its experiment's scale; returns what came of it.
+
+    Runs that the record has and this machine has not stay in it. Raises UserError for a dataset without experiments.
+    """
+    places = places or Places()
+    known = experiments.load(places.params)
+    own = [entry for (_, of), entry in known.items() if of == dataset]
+    if not own:
+        raise unknown("dataset of params/experiments.yaml", dataset, {of for _, of in known})
+    path = recorded_runs.place(dataset, places.data)
+    before = recorded_runs.folders(path)
+    wanted, dirty, outdated = _runs(dataset, own[0].grid.scale, places)
+    measures = _Measures(own, places)
+    packed = {cell.settings.folder.as_posix(): _files(cell, measures, path, places) for cell in wanted}
+    _write(path, before | packed)
+    kept = len(before.keys() - packed.keys())
+    said = f"{path}: {len(before | packed)} runs in {path.stat().st_size / 2**20:.1f} MiB"
+    said += f", {kept} of them as they were recorded before" if kept else ""
+    said += f"; left out, made with uncommitted changes: {', '.join(dirty)}" if dirty else ""
+    return said + (f"; left out, not of today's settings, code and data: {', '.join(outdated)}" if outdated else "")
+
+
+def _runs(dataset: str, scale: str, places: Places) -> tuple[list[GraphCell], list[str], list[str]]:
+    """The cells to pack, and the folders of those that are not: of a checkout with changes, and out of date."""
+    wanted, dirty, outdated = [], [], []
+    for path in sorted(places.runs.glob(f"{dataset}*/*/*/*/seed*/{NAME}")):
+        folder = path.parent.relative_to(places.runs).as_posix()
+        manifest = read_manifest(path.parent)
+        if read_dataset(folder.split("/")[0]).name != dataset or manifest["settings"]["scale"] != scale:
+            continue
+        if manifest["git"]["dirty"] is not False:  # None outside a checkout
+            dirty.append(folder)
+        elif cell := _current(manifest, places):
+            wanted.append(cell)
+        else:
+            outdated.append(folder)
+    return wanted, dirty, outdated
+
+
+def _current(manifest: dict, places: Places) -> GraphCell | None:
+    """The cell of a manifest, if it is finished with today's code and inputs; settings of another form never are."""
+    try:
+        cell = places.cell(RunSettings(**manifest["settings"]))
+    except ValidationError:
+        return None
+    there = all(read_manifest(earlier.path) for earlier in cell.needs())
+    return cell if there and cells.is_current(cell) else None
+
+
+# What a run leaves
+
+
+class _Measures:
+    """What tables read of the vectors of an experiment's cells; studies compare metrics only."""
+
+    def __init__(self, known: list[experiments.Experiment], places: Places):
+        self.notebooks = {name for entry in known for name in entry.notebooks}
+        settings = [one for entry in known for one in grid(entry.paper, entry.dataset, params=places.params)]
+        self.folders = {one.folder for one in settings}
+        self.aligned = next((places.cell(one) for one in settings if one.kind != "base"), None)
+
+    def of(self, cell: GraphCell) -> dict[str, tuple[pd.DataFrame, Path]]:
+        """Each frame by its file, with the module that measures it."""
+        if cell.settings.folder not in self.folders:
+            return {}
+        run, data, found = cell.read(), cell.interactions, {}
+        if "10_groups" in self.notebooks:
+            groups = sparsity.degree_groups(data.train.getnnz(axis=0))
+            found[item_hits.KEPT] = item_hits.hits_of_run(run, data, groups), item_hits.MEASURE
+        if "07_report_overlap" in self.notebooks and self.aligned:
+            text, module = self.aligned.text, run_overlap.MEASURE
+            found[run_overlap.KEPT_MEANS] = run_overlap.overlap_of_run(run, text), module
+            found[run_overlap.KEPT_OVERLAPS] = run_overlap.overlaps_of_run(run, text), module
+        return found
+
+
+def _files(cell: GraphCell, measures: _Measures, record: Path, places: Places) -> dict[str, bytes]:
+    """The content of a run's members by name."""
+    manifest = read_manifest(cell.path)
+    files = {name: (cell.path / name).read_bytes() for name in TAKEN}
+    files["per_user.parquet"] = _parquet(pd.read_parquet(cell.path / "per_user.parquet"))
+    if "recorded" in manifest:  # it came from there, so there are no vectors to measure
+        measured = manifest["recorded"]["measured"]
+        files |= {name: (cell.path / name).read_bytes() for name in measured}
+    else:
+        frames = measures.of(cell)
+        files |= {name: _parquet(frame) for name, (frame, _) in frames.items()}
+        manifest["recorded"] = {
+            "file": f"data/{record.relative_to(places.data).as_posix()}",
+            "date": _day(cell.path / "per_user.parquet"),
+            "measured": {name: kept_measures.code_of(module) for name, (_, module) in frames.items()},
+        }
+        if run_overlap.KEPT_MEANS in frames:
+            manifest["recorded"]["text"] = kept_measures.sketch(measures.aligned.text)
+    return files | {NAME: (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()}
+
+
+def _day(path: Path) -> str:
+    """The day on which a file was written."""
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat()
+
+
+def _parquet(frame: pd.DataFrame) -> bytes:
+    """The same frame in fewer bytes, once the archive has compressed them: the compression of parquet is weaker."""
+    counted = [name for name in frame if name in ("user", "index")]  # upwards, so by their differences
+    encoded = {"column_encoding": dict.fromkeys(counted, "DELTA_BINARY_PACKED")}
+    encoded["use_dictionary"] = [name for name in frame if name not in counted]
+    return frame.to_parquet(None, index=False, compression=None, **encoded)
+
+
+def _write(path: Path, runs: dict[str, dict[str, bytes]]) -> None:
+    """Write the archive; the same runs give the same bytes."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for folder, files in sorted(runs.items()):
+            for name, data in sorted(files.items()):
+                member = zipfile.ZipInfo(f"{folder}/{name}", LONGEST_AGO)
+                # what zipfile takes from the operating system otherwise
+                member.create_system, member.external_attr = 3, 0o644 << 16
+                archive.writestr(member, data, zipfile.ZIP_DEFLATED, compresslevel=9)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.getvalue())
