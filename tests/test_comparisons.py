@@ -108,7 +108,7 @@ def test_without_a_second_seed_nothing_is_concluded():
 def test_chance_alone_is_rarely_told_apart():
     """Five percent of differences between models that differ by users and seeds only."""
     rng, found = np.random.default_rng(0), []
-    for _ in range(150):
+    for _ in range(60):
         models = {}
         taste = rng.normal(0.2, 0.1, 300)  # what users bring to every model
         for cell in range(8):
@@ -118,7 +118,7 @@ def test_chance_alone_is_rarely_told_apart():
             ]
         pairs = [(cell, cell + 1) for cell in range(0, 8, 2)]
         found += (comparisons.differences(models, pairs)["p"] < 0.05).tolist()
-    assert 0.02 < np.mean(found) < 0.065  # errors are rather too large than too small
+    assert 0.01 < np.mean(found) < 0.075  # errors are rather too large than too small
 
 
 def test_untrained_models_have_no_seeds():

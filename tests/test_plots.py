@@ -359,7 +359,7 @@ def test_a_forest_has_a_panel_per_alignment_with_intervals_and_means():
     ends = [(places.min(), places.max()) for places in diamonds]
     np.testing.assert_allclose(ends, [(-3, 1), (-3, 1)])
     assert panel.get_xlim() == drawn.panel(figure, "generative alignment").get_xlim()
-    words = {"against base with the same settings", "against base (paler)", "hollow: inconclusive"}
+    words = {"against base with the same settings", "against base as published", "hollow: inconclusive"}
     assert set(drawn.legend(figure)) == words
 
 

@@ -106,8 +106,8 @@ def tables(machine) -> dict[str, pd.DataFrame]:
     overlaps = dict(zip(models, (run_overlap.overlaps_of_run(run, text) for run in runs), strict=True))
     means = [(run.settings, run_overlap.overlap_of_run(run, text)) for run in runs if run.settings.seed == 1]
     rng = np.random.default_rng(0)
-    found = ranking_table(runs, published_table("rlmrec_table1")), comparisons.over_users(runs, rng)
-    found += sparsity.group_differences(sparsity.by_items(runs, hits), rng), overlap_table(means, "toy")
+    found = ranking_table(runs, published_table("rlmrec_table1")), comparisons.against_base(runs)
+    found += sparsity.group_differences(sparsity.by_items(runs, hits)), overlap_table(means, "toy")
     found += (run_overlap.gains_of_runs(overlaps, ("item", "final", "all"), rng),)
     found += (run_overlap.gains_of_runs(overlaps, ("user", "final", "all"), rng),)
     return dict(zip(TABLES, (*found, pd.concat([run.history for run in runs])), strict=True))

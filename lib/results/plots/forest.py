@@ -5,7 +5,7 @@ import pandas as pd
 from lib.core.names import BACKBONES
 from lib.results.plots.theme import GREY, PAGE, PALE, Figure, colour_of, figure_function, grid_of, legend_below, ordered
 
-KINDS = {"matched base": "against base with the same settings", "base": "against base (paler)"}
+KINDS = {"matched base": "against base with the same settings", "base": "against base as published"}
 
 
 @figure_function
