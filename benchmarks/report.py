@@ -19,7 +19,8 @@ COLUMNS = [
 CELL = ["backbone", "alignment"]
 HERE = Path(__file__).parent
 RESULTS = ROOT / "figures/benchmarks"
-OTHERS = ("textbook", "pyg", "pyg-csr", "public", "paper")
+OTHERS = ("textbook", "pyg", "pyg-csr")  # measured in turns with ours, so ratios can be taken
+ELSEWHERE = ("public", "paper")  # seconds of other machines, shown without a ratio
 # whose published seconds stand beside a device's: of what hardware
 PUBLISHED = {"cpu": {"public": "two cores"}, "cuda": {"public": "H200", "paper": "RTX 3090"}}
 # Okabe and Ito's palette again: the first is ours
@@ -74,7 +75,7 @@ def speedups(table: pd.DataFrame) -> str:
 
 
 def layout(table: pd.DataFrame) -> pd.DataFrame:
-    """One line per cell and engine of ours: seconds, memory, and the others with their ratio to ours."""
+    """One line per cell and engine of ours: seconds, memory, and the others; with their ratio to ours, if they ran beside it."""
     lines = []
     for row in table[table.implementation == "ours"].to_dict("records"):
         same = (table[CELL] == [row[name] for name in CELL]).all(axis=1)
@@ -91,17 +92,20 @@ def _line(row: dict, others: dict) -> dict:
     heads = {"epoch_s": "epoch [s]", "evaluation_s": "evaluation [s]", memory: "memory [MiB]"}
     for measure, head in heads.items():
         line[head] = _short(row[measure])
-        for name in OTHERS if measure != memory else ("textbook",):
-            line[f"{name}, {head}"] = _times(others.get(name, {}).get(measure), row[measure])
+        for name in (*OTHERS, *ELSEWHERE) if measure != memory else ("textbook",):
+            ours = None if name in ELSEWHERE else row[measure]
+            line[f"{name}, {head}"] = _times(others.get(name, {}).get(measure), ours)
         if measure == "epoch_s":
             bound = others.get("roofline", {}).get("epoch_s")
             line["lower bound [s]"] = bound and f"{_short(bound)} (ours {_short(row[measure] / bound)}x)"
     return line
 
 
-def _times(value: float | None, ours: float) -> str | None:
-    """A value and how many times ours it is."""
-    return None if pd.isna(value) else f"{_short(value)} ({_short(value / ours)}x)"
+def _times(value: float | None, ours: float | None) -> str | None:
+    """A value and, where ours is of the same run, how many times ours it is."""
+    if pd.isna(value):
+        return None
+    return f"{_short(value)} ({_short(value / ours)}x)" if ours else _short(value)
 
 
 def _short(value: float) -> str:
