@@ -75,7 +75,7 @@ def speedups(table: pd.DataFrame) -> str:
 
 
 def layout(table: pd.DataFrame) -> pd.DataFrame:
-    """One line per cell and engine of ours: seconds, memory, and the others; with their ratio to ours, if they ran beside it."""
+    """One line per cell and engine of ours: seconds and memory, then the others, in brackets how many times ours."""
     lines = []
     for row in table[table.implementation == "ours"].to_dict("records"):
         same = (table[CELL] == [row[name] for name in CELL]).all(axis=1)

@@ -4,6 +4,7 @@ A model is (dataset, encoder, backbone, alignment), as `RunSettings.model` gives
 """
 
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from lib.core.errors import UserError
 from lib.core.names import ALIGNMENTS, COMPARISON, MODEL, matched_base, reads_text
 from lib.evaluation.seed_spread import seed_spread
 from lib.evaluation.significance import means_with_intervals, with_errors
+from lib.evaluation.verdicts.claims_on_ranking import kind_of_base
 from lib.evaluation.verdicts.rules import PRIMARY, decided
 from lib.training.run_folder import Ranked
 
@@ -122,7 +124,7 @@ def _paired(ours: pd.DataFrame, base: pd.DataFrame) -> pd.DataFrame:
     return ours - base
 
 
-def against_base(runs: Sequence[Ranked], others: Samples | None = None) -> pd.DataFrame:
+def against_base(runs: Sequence[Ranked]) -> pd.DataFrame:
     """Every aligned model against each base of its backbone: COMPARISON, then `differences`' columns and JUDGED.
 
     `against` is base, and also base@<alignment>, base with the backbone settings of the aligned model, where it was
@@ -131,7 +133,7 @@ def against_base(runs: Sequence[Ranked], others: Samples | None = None) -> pd.Da
     """
     models = samples(runs)
     pairs = base_partners(models)
-    table = differences(models, pairs, others)
+    table = differences(models, pairs)
     names = pd.DataFrame([comparison(*pairs[row.pair], row.metric) for row in table.itertuples()], columns=COMPARISON)
     return judged(pd.concat([names, table.drop(columns=["pair", "metric"])], axis=1))
 
@@ -151,9 +153,8 @@ def pooled(table: pd.DataFrame) -> pd.DataFrame:
     `significance.with_errors` and of `rules.decided`, for which these few rows are a family.
     """
     counted = table[table["verdict"].notna()]
-    matched = np.where(counted["against"] == "base", "base", "matched base")
     effects = [pd.DataFrame(columns=[*POOLED, "backbones", "difference", "error", "freedom", "ci_low", "ci_high", "p"])]
-    for name, part in counted.groupby([*POOLED[:3], matched], sort=False):
+    for name, part in counted.groupby([*POOLED[:3], kind_of_base(counted["against"])], sort=False):
         variance = part["relative"].var() / len(part)  # NaN for a single backbone
         effect = with_errors([part["relative"].mean()], [[variance]], [[len(part) - 1]])
         effects.append(effect.assign(**dict(zip(POOLED, name, strict=True)), backbones=len(part)))
@@ -173,15 +174,15 @@ def best_models(runs: Sequence[Ranked]) -> set[tuple]:
     A model is told apart from the best over users and seeds, as everywhere; the rivals of a backbone are a family.
     """
     models, found = samples(runs), set()
-    means = {model: mean_over_seeds(frames).drop(columns="user").mean() for model, frames in models.items()}
-    for dataset, backbone in dict.fromkeys((model[0], model[2]) for model in models):
-        # an encoder does not divide rivals: base models have none, and one of them may be the best
-        rivals = [model for model in models if (model[0], model[2]) == (dataset, backbone)]
-        for metric in means[rivals[0]].index:
-            top = max(rivals, key=lambda model: means[model][metric])
-            pairs = [(model, top) for model in rivals if model != top]
-            narrow = {model: [frame[["user", metric]] for frame in frames] for model, frames in models.items()}
-            table = decided(differences(narrow, pairs))
+    backbone_of = {model: (model[0], model[2]) for model in models}
+    # an encoder does not divide rivals: base models have none, and one of them may be the best
+    pairs = [(one, other) for one, other in permutations(models, 2) if backbone_of[one] == backbone_of[other]]
+    table = differences(models, pairs)
+    for metric, part in table.groupby("metric"):
+        means = {model: np.mean([frame[metric].mean() for frame in frames]) for model, frames in models.items()}
+        for backbone in set(backbone_of.values()):
+            top = max((model for model in models if backbone_of[model] == backbone), key=means.get)
+            rivals = decided(part[[pairs[number][1] == top for number in part["pair"]]])
             found.add((*top, metric))
-            found |= {(*pairs[row.pair][0], metric) for row in table.itertuples() if row.verdict != "worse"}
+            found |= {(*pairs[row.pair][0], metric) for row in rivals.itertuples() if row.verdict != "worse"}
     return found

@@ -99,8 +99,8 @@ def sparse_against_dense(parts: dict[str, list[Part]], metric: str = "recall@20"
     first, last = ([run for run in group if _of_the_paper(run)] for group in (list(parts.values())[i] for i in (0, -1)))
     gains = [_gains(runs, metric) for runs in (first, last)]
     # what the spread between seeds is about: by how much one run ranks the sparse better than the dense
-    apart = {model: _means(ours, metric) - _means(comparisons.samples(last)[model], metric)
-             for model, ours in comparisons.samples(first).items()}  # fmt: skip
+    sparse, dense = comparisons.samples(first), comparisons.samples(last)
+    apart = {model: _means(sparse[model], metric) - _means(dense[model], metric) for model in sparse}
     spread, users = seed_spread(apart, relative=False), [comparisons.user_means(runs) for runs in (first, last)]
     variances, freedoms = [], []
     for model, base in comparisons.base_partners(users[0]):

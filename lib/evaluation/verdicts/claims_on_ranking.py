@@ -1,12 +1,17 @@
 """Does alignment rank better? What comparisons with base say over users and seeds, for the sparse, in a study."""
 
-import numpy as np
 import pandas as pd
 
 from lib.evaluation.verdicts.rules import PRIMARY, conclusion
 
 GAIN_MORE, FARE_WORSE = "GAIN MORE than dense ones", "fare worse than dense ones"  # what the claim on sparsity counts
 KINDS_OF_BASE = {"base": "base", "matched base": "base with the same settings"}
+
+
+def kind_of_base(against: pd.Series) -> pd.Series:
+    """'base' or 'matched base', a key of KINDS_OF_BASE, for each name of a base that something is compared with."""
+    return against.map(lambda name: name if name == "base" else "matched base")
+
 
 # Over all backbones
 
@@ -20,9 +25,8 @@ def ranking_claims(pooled: pd.DataFrame, table: pd.DataFrame) -> list[str]:
 
 
 def _ranking_claim(row, table: pd.DataFrame) -> str:
-    matched = table["against"] != "base"
-    chosen = table["verdict"].notna() & (table["alignment"] == row.alignment) & (matched == (row.against != "base"))
-    found = table[chosen]
+    same = (table["alignment"] == row.alignment) & (kind_of_base(table["against"]) == row.against)
+    found = table[table["verdict"].notna() & same]
     counts = found["verdict"].value_counts()
     claim = claim_verdict(row.verdict)
     effect = f"{row.difference:+.1%} on average of {row.backbones}" + interval(row)
@@ -82,7 +86,7 @@ def sparsity_claim(table: pd.DataFrame) -> str:
 
 def sparsity_claims(table: pd.DataFrame) -> str:
     """`sparsity_claim` for each kind of base, in one sentence."""
-    parts = table.groupby(np.where(table["against"] == "base", *KINDS_OF_BASE))
+    parts = table.groupby(kind_of_base(table["against"]))
     return "; ".join(f"against {KINDS_OF_BASE[base]}: {sparsity_claim(part)}" for base, part in parts)
 
 

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from lib.core.names import BACKBONES
+from lib.evaluation.verdicts.claims_on_ranking import kind_of_base
 from lib.results.plots.theme import GREY, PAGE, PALE, Figure, colour_of, figure_function, grid_of, legend_below, ordered
 
 KINDS = {"matched base": "against base with the same settings", "base": "against base as published"}
@@ -15,7 +16,7 @@ def forest(table: pd.DataFrame, pooled: pd.DataFrame) -> Figure:
     table: the frame of `comparisons.against_base`, of which rows with a verdict are drawn; pooled: that of
     `comparisons.pooled`. A diamond is the mean over the backbones, from end to end its interval.
     """
-    table = table[table["verdict"].notna()].assign(kind=table["against"].map(_kind))
+    table = table[table["verdict"].notna()].assign(kind=kind_of_base(table["against"]))
     alignments, backbones = ordered(pooled["alignment"]), ordered(table["backbone"], BACKBONES)
     kinds = [kind for kind in KINDS if kind in set(pooled["against"])]
     figure, panels = grid_of(len(alignments), height=0.3 * (len(backbones) + 1.6) + 0.7, columns=2)
@@ -39,10 +40,6 @@ def forest(table: pd.DataFrame, pooled: pd.DataFrame) -> Figure:
     panels[0].plot([], [], "o", markersize=3.5, color=GREY, fillstyle="none", label="hollow: inconclusive")
     legend_below(figure, panels)
     return figure
-
-
-def _kind(against: str) -> str:
-    return "base" if against == "base" else "matched base"
 
 
 def _style(alignment: str, kind: str, kinds: list[str]) -> tuple[str, float]:
