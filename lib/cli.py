@@ -146,8 +146,8 @@ def train(dataset: str, backbone: str, alignment: str, seed: int, encoder, scale
     scale = scale or (grid.scale if grid else "quick")
     encoder = encoder or (grid.encoder if grid else "minilm")
     settings = resolve(dataset, backbone, alignment, seed, scale, encoder)  # a mistake is told before a kernel starts
-    folder = (Path("runs") / settings.folder).as_posix()
-    job = pipeline.training(dataset, backbone, alignment, seed, scale, encoder, folder, dict(values)).job
+    cell = experiments.CellName(dataset, backbone, settings.alignment, encoder, seed)
+    job = pipeline.training(cell, scale, dict(values)).job
     # data that a user put into place by hand have no note of what was fetched
     job = replace(job, inputs=tuple(name for name in job.inputs if (ROOT / name).exists()))
     os.chdir(ROOT)

@@ -73,7 +73,7 @@ def test_kar_puts_gated_experts_beside_the_ego_table():
     assert all(parameter.grad is not None for parameter in kar.parameters())
 
 
-@pytest.mark.parametrize("backbone", ["lightgcn", "simgcl"])
+@pytest.mark.parametrize("backbone", ["lightgcn", "sgl", "simgcl"])
 def test_kar_trains_and_scores_with_the_text(backbone):
     settings = run_settings.resolve("amazon", backbone, "kar", scale="paper")
     settings = settings.model_copy(update={"protocol": toys.protocol()})

@@ -12,6 +12,7 @@ from lib.core.fingerprints import source_of
 from lib.core.names import reads_text
 from lib.workflow import experiments, notebook_jobs, pipeline
 from lib.workflow.input_files import encoder_files, fetched
+from lib.workflow.notebook_parameters import defaults
 
 EXPERIMENTS = experiments.chosen("all", "all")
 TASKS = pipeline.tasks(EXPERIMENTS)
@@ -37,30 +38,73 @@ def test_notebooks_take_their_parameters():
             assert task.job.parameters, task.name  # strict: raises for a name that the notebook lacks, or a wrong type
 
 
-def test_all_cells_of_the_grids_are_trained():
+def test_all_cells_of_the_grids_are_trained_and_those_of_studies():
     trained = {task.job.out.parent.as_posix() for task in TRAININGS}
-    wanted = {folder for own in EXPERIMENTS for folder in own.grid.folders(own.dataset)}
-    assert trained == wanted
+    grids = {folder for own in EXPERIMENTS for folder in own.grid.folders(own.dataset)}
+    assert grids < trained
+    beside = {folder.removeprefix("runs/") for folder in trained - grids}
+    # one of each study, by the names that docs/methods/rlmrec.md 12 gives to what it does
+    assert {
+        "movielens-100k+noise=0.25/minilm/simgcl/contrastive/seed2023",
+        "movielens-100k/minilm+metadata/simgcl/generative/seed2023",
+        "movielens-100k/minilm/simgcl/kar/seed2023",
+        "movielens-100k+early/minilm/simgcl/contrastive/seed2023",
+        "movielens-100k+late/none/simgcl/base+initial=contrastive/seed2023",
+        "movielens-100k/minilm/simgcl/generative+mask_ratio=0.4/seed2023",
+        "amazon/none/lightgcn/base+embedding_size=64/seed2023",
+    } <= beside
+    assert not any(place.startswith("yelp") for place in beside)
+
+
+def test_a_training_that_starts_from_another_reads_it():
+    task = next(task for task in TRAININGS if "initial=contrastive" in task.name)
+    assert "runs/movielens-100k+early/minilm/simgcl/contrastive/seed2023/metrics.json" in task.reads
+    assert task.job.parameters["encoder"] == "minilm"
+
+
+def test_a_study_waits_for_its_runs_and_the_base_models_only():
+    reads = notebooks_of("rlmrec", "movielens-100k")["12_noise_simgcl"].reads
+    runs = {file.removeprefix("runs/").removesuffix("/metrics.json") for file in reads if "metrics" in file}
+    assert (
+        "movielens-100k+noise=0.1/none/simgcl/base/seed2023" in runs
+        and "movielens-100k/none/gccf/base/seed2024" in runs
+    )
+    assert not any("gccf/contrastive" in run or "initial" in run for run in runs)
 
 
 @pytest.mark.parametrize("own", EXPERIMENTS, ids=lambda own: f"{own.paper} {own.dataset}")
 def test_notebooks_of_a_paper_read_every_cell_and_the_encoders_they_name(own):
-    tasks = notebooks_of(own.paper, own.dataset)
-    each = {name for name, chosen in own.notebooks.items() if chosen.get("backbone") == "each"}
-    expected = set(own.notebooks) - each | {f"{name}_{backbone}" for name in each for backbone in own.grid.backbones}
+    tasks, expected = notebooks_of(own.paper, own.dataset), set()
+    for name, chosen in own.notebooks.items():
+        which = chosen.get("backbone", defaults(ROOT / f"notebooks/{own.paper}/{name}.ipynb").get("backbone"))
+        backbones = own.grid.backbones if which == "each" else [which] if isinstance(which, str) else which
+        expected |= {f"{name}_{backbone}" for backbone in backbones} if which else {name}
     assert set(tasks) == expected and expected
-    for name, task in tasks.items():
+    for task in tasks.values():
         cells = {file for file in task.reads if file.endswith("metrics.json")}
-        backbone = task.job.parameters.get("backbone") if name not in own.notebooks else None
+        backbone = task.job.out.stem.removeprefix(task.job.notebook.stem).removeprefix("_")
         chosen = {"backbones": [backbone]} if backbone else {}
-        assert cells == {f"{folder}/metrics.json" for folder in own.grid.folders(own.dataset, **chosen)}
+        assert cells >= {f"{folder}/metrics.json" for folder in own.grid.folders(own.dataset, **chosen)}
+        # how far seeds spread is told by all base models
+        assert cells >= {f"{folder}/metrics.json" for folder in own.grid.folders(own.dataset, alignments=["base"])}
         assert task.job.parameters["dataset"] == own.dataset
         assert task.makes[0].startswith(f"figures/{own.paper}/{own.dataset}/files/")
         assert set(task.reads) == set(task.job.inputs)
 
 
+def test_a_notebook_is_executed_for_each_backbone_that_is_named():
+    own = experiments.load()["rlmrec", "amazon"]
+    several = replace(own, notebooks={"12_noise": {"backbone": ["gccf", "dccf"], "shares": [0, 0.1]}})
+    tasks = {task.done: task for task in pipeline.tasks([several])}
+    for backbone in ("gccf", "dccf"):
+        task = tasks[f"runs/amazon/notebooks/rlmrec/12_noise_{backbone}.done"]
+        assert task.job.parameters["backbone"] == backbone and task.job.parameters["shares"] == [0, 0.1]
+        assert task.makes == [f"figures/rlmrec/amazon/files/noise_{backbone}.json"]
+        assert f"runs/amazon+noise=0.1/minilm/{backbone}/generative/seed2023/notebook.done" in tasks
+
+
 def test_encoders_that_a_notebook_names_are_read():
-    texts = notebooks_of("rlmrec", "amazon")["13_texts"].reads
+    texts = notebooks_of("rlmrec", "amazon")["13_texts_lightgcn"].reads
     assert {"params/encoders/wordllama.yaml", fetched("wordllama"), "params/encoders/tfidf.yaml"} <= set(texts)
     assert fetched("tfidf") not in texts
 
@@ -71,7 +115,7 @@ def test_results_that_a_task_makes_are_those_that_its_notebook_saves():
         if task.makes and task.job.notebook.stem != "04_train":
             source = (ROOT / task.job.notebook).read_text()
             name = task.makes[0].rpartition("/")[2].removesuffix(".json")
-            backbone = str(task.job.parameters.get("backbone"))
+            backbone = task.job.out.stem.rpartition("_")[2]
             assert name in source or name.replace(backbone, "{backbone}") in source, task.name
 
 
@@ -116,8 +160,9 @@ def test_train_makes_the_job_that_the_workflow_makes(monkeypatch):
     monkeypatch.setattr(notebook_jobs, "main", lambda job: jobs.append(job) or 0)
     monkeypatch.chdir(ROOT)
     for task in TRAININGS:
-        _, dataset, _, backbone, alignment, seed, _ = task.job.out.parts
-        assert cli.main(["train", dataset, backbone, alignment, "--seed", seed.removeprefix("seed")]) == 0
+        _, dataset, encoder, backbone, alignment, seed, _ = task.job.out.parts
+        encoder = ["--encoder", encoder] if encoder != "none" else []
+        assert cli.main(["train", dataset, backbone, alignment, "--seed", seed.removeprefix("seed"), *encoder]) == 0
         own = jobs.pop()
         assert (own.out, own.parameters) == (task.job.out, task.job.parameters)
         assert set(own.inputs) == {file for file in task.job.inputs if (ROOT / file).exists()}

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from lib.core.files import ROOT
-from lib.core.fingerprints import imported_files
+from lib.core.fingerprints import imported_files, source_of
 
 ROOMS = [
     "core", "data", "language", "models", "evaluation", "training", "analysis", "results", "workflow", "papers", "cli",
@@ -119,6 +119,25 @@ def test_the_command_line_stays_light():
     code = f"import sys, {modules}; sys.exit(' '.join({heavy} & {{*sys.modules}}) or 0)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, f"importing the command line imports {done.stderr}"
+
+
+def test_kernels_start_light():
+    """Every training and every figure starts one: what takes a second to import is imported where it is used."""
+    heavy = {
+        "openai",
+        "scipy.stats",
+        "sklearn",
+        "transformers",
+        "sentence_transformers",
+        "seaborn",
+        "umap",
+        "papermill",
+    }
+    cells = [source for path in sorted((ROOT / "notebooks").rglob("*.ipynb")) for source in source_of(path)]
+    imports = [line for source in cells for line in source.splitlines() if line.startswith(("import ", "from "))]
+    code = "\n".join([*dict.fromkeys(imports), f"import sys; sys.exit(' '.join({heavy} & {{*sys.modules}}) or 0)"])
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, f"the imports of the notebooks import {done.stderr}"
 
 
 def test_a_cited_section_is_in_the_method_note():

@@ -12,6 +12,7 @@ from filelock import FileLock
 from lib.core.files import ROOT
 from lib.workflow import experiments
 from lib.workflow.input_files import fetched
+from lib.workflow.notebook_parameters import declared
 from notebooks import write
 
 CARD = "from lib.core.files import write_text"
@@ -31,6 +32,8 @@ def repository(tmp_path_factory):
         copy(ROOT / name, root / name)
     for path in sorted((ROOT / "notebooks").rglob("*.ipynb")):
         parameters = TRAIN if path.stem == "04_train" else 'dataset: str = ""  # x\nscale: str = ""  # x'
+        if path.stem != "04_train" and "backbone" in declared(path):  # what it declares decides which runs it needs
+            parameters = "\n".join(parameter.line for parameter in declared(path).values())
         write(root / path.relative_to(ROOT), CARD, SAVE, parameters=parameters)
     for name in ("movielens-100k", "minilm", "smollm2"):
         touch(root / fetched(name), "{}")

@@ -8,7 +8,6 @@ import pytest
 
 from lib.analysis import studies
 from lib.evaluation import significance
-from lib.training.run_settings import resolve
 
 USERS = 300
 
@@ -73,29 +72,3 @@ def test_differences_may_have_another_reference(runs):
     table = studies.differences(runs, base={"noise": 0.0}, shared=("alignment",))
     assert set(table.noise) == {0.5}
     assert table[table.metric == "recall@20"].set_index("alignment").difference["base"] == pytest.approx(-0.1, abs=0.01)
-
-
-def test_base_has_all_the_seeds_of_the_grid():
-    bases = [resolve("amazon", name, "base", seed, "paper") for name in ("lightgcn", "gccf") for seed in (1, 2, 3)]
-    conditions = [
-        {"noise": 0, "alignment": "base"},
-        {"noise": 0.1, "alignment": "base", "dataset": "amazon+noise=0.1"},
-        {"noise": 0, "alignment": "contrastive"},
-    ]
-    cells = studies.cells("amazon", "lightgcn", "paper", [1], conditions, bases, encoder="minilm")
-    assert [(labels["noise"], cell.alignment, cell.seed) for labels, cell in cells] == [
-        (0, "base", 1), (0, "base", 2), (0, "base", 3), (0.1, "base", 1), (0, "contrastive", 1)
-    ]  # fmt: skip
-
-
-def test_cells_follow_their_conditions():
-    conditions = [
-        {"noise": 0.1, "alignment": "base", "dataset": "amazon+noise=0.1"},
-        {"encoder": "tfidf", "alignment": "contrastive+weight=0.5"},
-    ]
-    cells = studies.cells("amazon", "lightgcn", "paper", [1, 2], conditions, encoder="minilm")
-    assert [cell.seed for _, cell in cells] == [1, 2, 1, 2]
-    (first, noisy), (last, weighed) = cells[0], cells[-1]
-    assert first == {"alignment": "base", "noise": 0.1} and noisy.dataset == "amazon+noise=0.1"
-    assert last == {"alignment": "contrastive", "encoder": "tfidf"}
-    assert weighed == resolve("amazon", "lightgcn", "contrastive+weight=0.5", 2, "paper", "tfidf")

@@ -9,43 +9,11 @@ import numpy as np
 import pandas as pd
 
 from lib.analysis import comparisons
-from lib.core.names import read_alignment
 from lib.evaluation.significance import means_with_intervals
 from lib.evaluation.verdicts.rules import PRIMARY, decided
 from lib.training.run_folder import Ranked
-from lib.training.run_settings import RunSettings, resolve
 
 Labels = tuple[tuple[str, object], ...]  # (label, value) pairs: a condition as a key
-
-
-def cells(
-    dataset: str,
-    backbone: str,
-    scale: str,
-    seeds: Sequence[int],
-    conditions: list[dict],
-    bases: Sequence[RunSettings] = (),
-    **common,
-) -> list[tuple[dict, RunSettings]]:
-    """The runs of a study as (labels, settings): every condition for every seed.
-
-    A condition's `alignment`, `dataset` and `encoder` decide the run and may name variants; what else it holds are
-    labels. The label `alignment` is the plain name, so that conditions of one alignment form a line. Where the run is
-    one of `bases` but for its seed, the seeds of those are taken as well: base is known better than what it is
-    compared with.
-    """
-    made = []
-    for condition in conditions:
-        # the condition stands last, since it may replace what the others have in common
-        chosen = {"dataset": dataset, **common, **condition}
-        wanted = {name: chosen[name] for name in ("dataset", "alignment", "encoder") if name in chosen}
-        labels = {"alignment": read_alignment(condition["alignment"]).kind}
-        labels |= {key: value for key, value in condition.items() if key not in ("dataset", "alignment")}
-        first = resolve(backbone=backbone, scale=scale, seed=seeds[0], **wanted)
-        known = [cell.seed for cell in bases if cell.model == first.model]
-        every = dict.fromkeys([*seeds, *known])
-        made += [(labels, resolve(backbone=backbone, scale=scale, seed=seed, **wanted)) for seed in every]
-    return made
 
 
 def samples(runs: Sequence[tuple[dict, Ranked]]) -> dict[Labels, list[pd.DataFrame]]:

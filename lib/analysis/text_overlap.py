@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
 
 from lib.core.errors import UserError
 from lib.evaluation.significance import bootstrap_mean
@@ -52,6 +51,8 @@ def neighbour_overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def chance_overlap(n: int, k: int) -> float:
     """Expected Jaccard index of two random k-subsets of the n - 1 other items (0.0170 for 3000 and 100)."""
+    from scipy import stats  # takes a second to import: not for who needs no chance level
+
     shared = np.arange(k + 1)
     # the mean of the index and not the index of the mean: it is not linear in the number shared
     return float(stats.hypergeom(n - 1, k, k).pmf(shared) @ (shared / (2 * k - shared)))

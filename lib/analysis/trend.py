@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
+from scipy import special
 
 from lib.analysis.text_overlap import FIRST_ITEMS, unit_rows
 from lib.evaluation.significance import jackknife
@@ -53,7 +53,7 @@ def alignment_trend(
     pairs = item_pairs(text, n_items, seed)
     # many pairs may have the same text cosine, and then several quantiles are one value
     quantiles = np.unique(np.quantile(pairs.text, np.linspace(0, 1, 21)))
-    rank, trends, slopes = stats.rankdata(pairs.text), [], []
+    rank, trends, slopes = pd.Series(pairs.text).rank(), [], []
     for label, space in spaces.items():
         y = _pair_cosines(space[pairs.sample], pairs.first, pairs.second)
         report, counts = _binned(pairs, y, REPORT_EDGES), _binned(pairs, y, quantiles)
@@ -61,9 +61,9 @@ def alignment_trend(
         report, counts = report[report["pairs"] >= FEWEST_PAIRS], counts[counts["pairs"] > 0]
         trends += [report.assign(bins="report", space=label), counts.assign(bins="equal counts", space=label)]
         slope, error = jackknife(_slopes(pairs, y))
-        margin = stats.t.ppf(0.975, pairs.n_blocks - 1) * error
+        margin = special.stdtrit(pairs.n_blocks - 1, 0.975) * error
         # Spearman's coefficient is Pearson's of the ranks; those of the text serve all spaces
-        spearman = np.corrcoef(rank, stats.rankdata(y))[0, 1]
+        spearman = np.corrcoef(rank, pd.Series(y).rank())[0, 1]
         slopes.append((label, slope, slope - margin, slope + margin, spearman))
     slopes = pd.DataFrame(slopes, columns=["space", "slope", "ci_low", "ci_high", "spearman"])
     return pd.concat(trends, ignore_index=True), slopes
@@ -105,7 +105,7 @@ def _binned(pairs: Pairs, y: np.ndarray, edges: np.ndarray) -> pd.DataFrame:
     """Mean of y per bin with its interval, one row per bin."""
     counts, means, centres = _bin_means(pairs, y, edges)
     mean, error = jackknife(means)
-    margin = stats.t.ppf(0.975, pairs.n_blocks - 1) * error
+    margin = special.stdtrit(pairs.n_blocks - 1, 0.975) * error
     columns = {"low": edges[:-1], "high": edges[1:], "text_cosine": centres}
     columns |= {"mean": mean, "ci_low": mean - margin, "ci_high": mean + margin, "pairs": counts[0].astype(int)}
     return pd.DataFrame(columns)

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 LEVEL = 0.05  # of the F test, over all cells together
 FEWEST_CELLS = 3  # with fewer it cannot be said which one spreads more than the others
@@ -60,5 +60,5 @@ def _standing_out(found: Sequence[Variance]) -> Variance | None:
     largest = max(found)
     others, freedom = _pooled([one for one in found if one is not largest])
     # each could have been the largest: Bonferroni's correction
-    p = len(found) * stats.f.sf(largest[0] / others, largest[1], freedom) if others else float(not largest[0])
+    p = len(found) * special.fdtrc(largest[1], freedom, largest[0] / others) if others else float(not largest[0])
     return largest if p < LEVEL else None

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 CHUNK = 2**24  # resampling weights held at once (128 MiB)
 
@@ -57,7 +57,7 @@ def with_errors(difference, variances, freedoms) -> pd.DataFrame:
         parts = np.where(variances == 0, 0, variances**2 / freedoms)  # what has no variance needs no freedom
         freedom = np.where(total > 0, total**2 / parts.sum(0), np.inf)
         t = np.where(difference == 0, 0, np.abs(difference) / np.sqrt(total))
-    p, margin = 2 * stats.t.sf(t, freedom), stats.t.ppf(0.975, freedom) * np.sqrt(total)
+    p, margin = 2 * special.stdtr(freedom, -t), special.stdtrit(freedom, 0.975) * np.sqrt(total)
     columns = {"difference": difference, "error": np.sqrt(total), "freedom": freedom}
     columns |= {"ci_low": difference - margin, "ci_high": difference + margin, "p": np.where(unknown, np.nan, p)}
     return pd.DataFrame(columns)

@@ -1,7 +1,8 @@
 """How everything is driven: which cells and notebooks there are, what is up to date, and how it is executed.
 
 experiments             params/experiments.yaml: which paper makes what of which dataset
-grids                   the cells of an experiment, as settings of runs
+study_cells             the runs that studies need beside the grids
+grids                   the cells of experiments and studies, as settings of runs
 input_files             which files decide a result besides code
 manifests               what made a run, written when everything else is there
 cells                   computed once, found by a key, continued: any kind of cell

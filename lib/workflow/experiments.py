@@ -6,15 +6,43 @@ An experiment is one paper's entry for one dataset: a grid of cells that are tra
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lib.core.errors import UserError, unknown
 from lib.core.files import ROOT, read_yaml
-from lib.core.names import DEFAULT_DATASET, read_alignment, reads_text, run_folder
+from lib.core.names import DEFAULT_DATASET, half, read_alignment, read_dataset, reads_text, run_folder
 from lib.core.settings import Strict, validated
+
+
+class CellName(NamedTuple):
+    """One run by its names, which may be those of variants (lib/core/names.py)."""
+
+    dataset: str
+    backbone: str
+    alignment: str
+    encoder: str
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """The run folder."""
+        return f"runs/{run_folder(self.dataset, self.encoder, self.backbone, self.alignment, self.seed)}"
+
+    @property
+    def earlier(self) -> "CellName | None":
+        """The run of the early halves whose ego table this one starts from, if there is one."""
+        initial = read_alignment(self.alignment).changes.get("initial")
+        early = half(read_dataset(self.dataset).name, "early")
+        return self._replace(dataset=early, alignment=initial) if initial else None
+
+    @property
+    def text(self) -> str:
+        """The encoder whose vectors decide the run, also by way of an earlier one; `none` if it reads no text."""
+        reads = reads_text(self.alignment) or (self.earlier and reads_text(self.earlier.alignment))
+        return self.encoder if reads else "none"
 
 
 class More(Strict):
@@ -60,7 +88,12 @@ class Grid(Strict):
 
     def folders(self, dataset: str, **chosen) -> list[str]:
         """Run folders of `cells`."""
-        return [f"runs/{run_folder(dataset, self.encoder, *cell)}" for cell in self.cells(**chosen)]
+        return [cell.folder for cell in self.named(dataset, **chosen)]
+
+    def named(self, dataset: str, **chosen) -> list[CellName]:
+        """`cells` with the names of the dataset and the encoder."""
+        cells = self.cells(**chosen)
+        return [CellName(dataset, backbone, alignment, self.encoder, seed) for backbone, alignment, seed in cells]
 
 
 class Entry(Strict):
@@ -69,7 +102,7 @@ class Entry(Strict):
     grid: Grid | str = Field(description="the cells, or the paper whose entry for this dataset has them")
     notebooks: dict[str, dict] = Field(
         {}, description="of notebooks/<paper>/, with the parameters that differ from their defaults; backbone: each "
-        "executes a notebook once for every backbone of the grid"
+        "executes a notebook once for every backbone of the grid, and a list once for each that it names"
     )  # fmt: skip
 
 
@@ -125,6 +158,13 @@ def chosen(paper: str = "all", dataset: str = "default", params: Path = ROOT / "
     if not found:
         raise UserError(f"no experiment of {paper} on {dataset}: params/experiments.yaml has none")
     return found
+
+
+def seeds_of_base(dataset: str, backbone: str, params: Path = ROOT / "params") -> list[int]:
+    """The seeds with which the grids of a dataset train the base model of a backbone; none without such a grid."""
+    grids = [own.grid for (_, of), own in load(params).items() if of == dataset]
+    found = [seed for grid in grids for _, _, seed in grid.cells(backbones=[backbone], alignments=["base"])]
+    return list(dict.fromkeys(found))
 
 
 def _named(kind: str, text: str, known: list[str]) -> list[str]:

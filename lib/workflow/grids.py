@@ -1,4 +1,4 @@
-"""The cells of an experiment as settings of runs."""
+"""The cells of experiments and studies as settings of runs."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from lib.core.files import ROOT
 from lib.evaluation.verdicts.against_base import again
 from lib.training.run_settings import RunSettings, resolve
 from lib.workflow import experiments
+from lib.workflow.study_cells import StudyCells
 
 
 def grid(
@@ -52,3 +53,11 @@ def bases(paper: str, dataset: str, scale: str, encoder: str, seed: int) -> dict
     further = [cell for cell in grid(paper, dataset, scale, encoder, alignments=["base"]) if cell.seed != seed]
     found = {(cell.backbone, "base"): cell for cell in first}
     return found | {(cell.backbone, again(cell.seed)): cell for cell in further}
+
+
+def study(cells: StudyCells, scale: str, params: Path = ROOT / "params") -> list[tuple[dict, RunSettings]]:
+    """The runs of a study as (labels of the condition, settings); raises UserError as `resolve` does."""
+    return [
+        (labels, resolve(run.dataset, run.backbone, run.alignment, run.seed, scale, run.encoder, params=params))
+        for labels, run in cells
+    ]

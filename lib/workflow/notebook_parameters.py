@@ -38,6 +38,11 @@ def declared(notebook) -> dict[str, Parameter]:
     }
 
 
+def defaults(notebook) -> dict:
+    """The values that a notebook declares, by the name of the parameter."""
+    return {name: ast.literal_eval(parameter.default) for name, parameter in declared(notebook).items()}
+
+
 def parameters(notebook, files=(), values=None) -> dict:
     """The values for a notebook: yaml `files` in order, then `values`, all checked against its parameters cell.
 

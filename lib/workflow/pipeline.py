@@ -5,16 +5,18 @@ The Snakefile turns tasks into rules and lib/workflow/plan.py says which of them
 
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lib.core.files import ROOT
 from lib.core.fingerprints import imported_files, source_of
 from lib.core.names import DEFAULT_DATASET, read_dataset, reads_text
-from lib.workflow.experiments import Experiment, Grid
+from lib.workflow import study_cells
+from lib.workflow.experiments import CellName, Experiment, Grid
 from lib.workflow.input_files import cell_files, dataset_files, encoder_files, fetched
 from lib.workflow.notebook_jobs import Job
-from lib.workflow.notebook_parameters import declared
+from lib.workflow.notebook_parameters import declared, defaults
 
 # notebooks whose first result does not have the notebook's own name
 FIRST_RESULT = {"01_data": "data_card", "06_tables": "ranking"}
@@ -113,30 +115,33 @@ def _shared_task(notebook: str, dataset: str, grid: Grid, reads: list[str], **op
 
 
 def _trainings(experiment: Experiment, recorded: bool) -> list[Task]:
+    """The cells of the grid, and those that the notebooks need beside them."""
     dataset, grid = experiment.dataset, experiment.grid
-    values = {"vectors": False} if recorded else {}
+    cells = grid.named(dataset)
+    for name, chosen in _executions(experiment, recorded):
+        for _, cell in study_cells.of_notebook(experiment.paper, name, _common(experiment) | chosen):
+            cells += [cell.earlier, cell] if cell.earlier else [cell]
     encoded = [_text_vectors(dataset, grid).done] if grid.encoder != "none" else []
-    found = []
-    for (backbone, alignment, seed), folder in zip(grid.cells(), grid.folders(dataset), strict=True):
-        after = encoded if reads_text(alignment) else []
-        found.append(training(dataset, backbone, alignment, seed, grid.scale, grid.encoder, folder, values, after))
-    return found
+    values = {"vectors": False} if recorded else {}
+    return [
+        training(cell, grid.scale, values, encoded if reads_text(cell.alignment) else [])
+        for cell in dict.fromkeys(cells)
+    ]
 
 
-def training(
-    dataset: str, backbone: str, alignment: str, seed: int, scale: str, encoder: str, folder: str, values=None, after=()
-) -> Task:
+def training(cell: CellName, scale: str, values: dict | None = None, after: Sequence[str] = ()) -> Task:
     """Train one cell by executing 04_train into its run folder; `values` are further parameters of the notebook."""
-    plain = read_dataset(dataset).name
-    settings = f"params/{plain}/{backbone}.yaml"
-    offered = {} if dataset == plain else {"dataset": dataset}  # else the settings say it
-    offered |= {"alignment": alignment, "seed": seed, "scale": scale}
-    offered["encoder"] = encoder if reads_text(alignment) else "none"
+    plain = read_dataset(cell.dataset).name
+    settings = f"params/{plain}/{cell.backbone}.yaml"
+    folder = cell.folder.replace("runs/", "runs/tiny/", 1) if scale == "tiny" else cell.folder
+    offered = {} if cell.dataset == plain else {"dataset": cell.dataset}  # else the settings say it
+    offered |= {"alignment": cell.alignment, "seed": cell.seed, "scale": scale, "encoder": cell.text}
+    earlier = [f"{cell.earlier.folder}/metrics.json"] if cell.earlier else []
     return _task(
         "04_train",
         f"{folder}/notebook.done",
         offered,
-        [*cell_files(plain, backbone, alignment, encoder), settings],
+        [*cell_files(plain, cell.backbone, cell.alignment, cell.text), settings, *earlier],
         [f"{folder}/metrics.json"],
         files=[settings],
         chosen=values,
@@ -149,13 +154,26 @@ def training(
 
 
 def _notebooks(experiment: Experiment, recorded: bool) -> list[Task]:
+    return [_paper_notebook(experiment, name, chosen) for name, chosen in _executions(experiment, recorded)]
+
+
+def _executions(experiment: Experiment, recorded: bool) -> list[tuple[str, dict]]:
+    """(notebook, parameters chosen for it): one for each execution."""
     found = []
     for name, chosen in experiment.notebooks.items():
         if recorded and needs_vectors(ROOT / f"notebooks/{experiment.paper}/{name}.ipynb"):
             continue
-        for backbone in experiment.grid.backbones if chosen.get("backbone") == "each" else [None]:
-            found.append(_paper_notebook(experiment, name, dict(chosen), backbone))
+        which = chosen.get("backbone")
+        backbones = experiment.grid.backbones if which == "each" else which
+        each = [{"backbone": backbone} for backbone in backbones] if isinstance(backbones, list) else [{}]
+        found += [(name, chosen | own) for own in each]
     return found
+
+
+def _common(experiment: Experiment) -> dict:
+    """What every notebook of an experiment is offered."""
+    grid = experiment.grid
+    return {"dataset": experiment.dataset, "encoder": grid.encoder, "scale": grid.scale, "seed": grid.seeds[0]}
 
 
 def needs_vectors(notebook: Path) -> bool:
@@ -163,27 +181,39 @@ def needs_vectors(notebook: Path) -> bool:
     return any("ensure(" in source and "vectors=True" in source for source in source_of(notebook))
 
 
-def _paper_notebook(experiment: Experiment, name: str, chosen: dict, backbone: str | None) -> Task:
-    """A notebook that reads the grid; `backbone` is the one it is executed for, if it is executed for each."""
+def _paper_notebook(experiment: Experiment, name: str, chosen: dict) -> Task:
+    """A notebook that reads runs; the results of one that is about a backbone end with its name."""
     paper, dataset, grid = experiment.paper, experiment.dataset, experiment.grid
+    backbone = (defaults(ROOT / f"notebooks/{paper}/{name}.ipynb") | chosen).get("backbone")
     ending = f"_{backbone}" if backbone else ""
-    if backbone:
-        chosen["backbone"] = backbone
-    runs = [f"{folder}/metrics.json" for folder in grid.folders(dataset, backbones=[backbone] if backbone else None)]
     encoders = {grid.encoder, *chosen.get("others", [])}
     texts = [file for encoder in sorted(encoders) for file in encoder_files(encoder)]
     published = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("params/published/*.csv"))
     task = _task(
         f"{paper}/{name}",
         f"runs/{dataset}/notebooks/{paper}/{name}{ending}.done",
-        {"dataset": dataset, "encoder": grid.encoder, "scale": grid.scale, "seed": grid.seeds[0]},
-        [*runs, *dataset_files(dataset), *texts, *published],
+        _common(experiment),
+        [*_runs_read(experiment, name, chosen, backbone), *dataset_files(dataset), *texts, *published],
         [f"figures/{paper}/{dataset}/files/{_first_result(name)}{ending}.json"],
         chosen=chosen,
         resources={"gpu": 1, "mem_mb": MEMORY, "runtime": 120},
     )
     # an edit there starts the command; whether it concerns this notebook, its parameters and runs tell
     return replace(task, code=[*task.code, "params/experiments.yaml"])
+
+
+def _runs_read(experiment: Experiment, name: str, chosen: dict, backbone: str | None) -> list[str]:
+    """The metrics of the runs that a notebook reads: all of the grid, or of one backbone and of the study.
+
+    The base models of the other backbones are among the latter: they tell how far seeds spread.
+    """
+    dataset, grid = experiment.dataset, experiment.grid
+    folders = grid.folders(dataset, backbones=[backbone] if backbone else None)
+    if backbone:
+        folders += grid.folders(dataset, alignments=["base"])
+        cells = study_cells.of_notebook(experiment.paper, name, _common(experiment) | chosen)
+        folders += [cell.folder for _, cell in cells]
+    return [f"{folder}/metrics.json" for folder in dict.fromkeys(folders)]
 
 
 def _first_result(notebook: str) -> str:

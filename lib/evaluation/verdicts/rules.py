@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special  # not stats, which takes a second to import, in the kernel of every training
 
 from lib.evaluation.significance import holm
 
@@ -38,7 +38,7 @@ def decided(effects: pd.DataFrame, words: Sequence[str] = WORDS) -> pd.DataFrame
     table = effects.assign(p_holm=test.map(adjusted).reindex(effects.index).astype(float))
     level = LEVEL / max(len(tests), 1)
     freedom = table["freedom"].astype(float)  # an empty frame has no types
-    quantiles = stats.t.ppf(1 - level / 2, freedom) + stats.t.ppf(POWER, freedom)
+    quantiles = special.stdtrit(freedom, 1 - level / 2) + special.stdtrit(freedom, POWER)
     shown = table["p_holm"] < LEVEL
     choices = [shown & (table["difference"] > 0), shown & (table["difference"] < 0)]
     detectable = np.where(known, quantiles * table["error"], np.nan)
@@ -95,7 +95,7 @@ def reproduction_verdicts(table: pd.DataFrame) -> np.ndarray:
     table: columns deviation and band (relative), times_noise (NaN with one seed, which shows no spread) and seeds.
     """
     # clip: one seed has no degree of freedom, but then times_noise is NaN and nothing is explained
-    few = stats.t.ppf(0.975, (table["seeds"] - 1).clip(lower=1))  # a spread of few seeds is itself uncertain
+    few = special.stdtrit((table["seeds"] - 1).clip(lower=1), 0.975)  # a spread of few seeds is itself uncertain
     explained = table["times_noise"].abs() < few
     choices = ["within", "outside, no more than seeds do"]
     return np.select([within(table["deviation"], table["band"]), explained], choices, "outside")

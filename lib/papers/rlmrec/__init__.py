@@ -2,4 +2,5 @@
 
 ranking_table   its Table 1: ranking quality beside the paper's cells
 reproduction    how near our runs come to published ones
+studies         which runs the studies need beside the grid
 """
