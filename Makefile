@@ -6,7 +6,10 @@
 # make test       unit tests, notebook checks, a dry run of the whole grid
 # make notebooks  executes the notebooks in place at their default, tiny scale: the outputs that are committed
 # make site       site/: executed notebooks, figures and tables as web pages
-# make release    trained models and results as one archive: unpacked in a checkout of the same commit, nothing is trained again
+# make release    trained models, results and a bill of materials as one archive: unpacked in a checkout of the same commit,
+#                 nothing is trained again
+# make cluster-test   a small grid on a real SLURM of this machine that loses jobs and nodes; needs slurm-wlm installed
+# make hashes     requirements.hashes anew, after a change of requirements.lock
 # make lab        JupyterLab
 # make clean      lists what can be remade; CONFIRM=yes deletes it
 
@@ -21,7 +24,7 @@ RIGHT := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))
 SNAKEMAKE = $(BIN)/snakemake --workflow-profile params/workflow/default --cores $(JOBS)
 
 .DEFAULT_GOAL := install
-.PHONY: install paper plan test notebooks site release lab clean
+.PHONY: install paper plan test notebooks site release cluster-test hashes lab clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 # an activated environment or a user's Python settings must not leak into .venv
@@ -37,9 +40,11 @@ RepRec needs Python 3.11: install it (Debian: apt install python3.11 python3.11-
 conda: conda env create -f environment.yml) and run make again, or name yours with make PYTHON=/path/to/python3.11
 endef
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock requirements.hashes pyproject.toml
 	$(if $(python),,$(error $(missing)))
 	@$(BIN)/python -c '$(RIGHT)' 2>/dev/null || $(python) -m venv --clear .venv
+	# every file is checked; then comes what torch's build for GPUs needs beside, which is nothing for processors
+	$(BIN)/python -m pip install --require-hashes --no-deps -r requirements.hashes
 	$(BIN)/python -m pip install -r requirements.lock
 	$(BIN)/python -m pip install --no-build-isolation --no-deps -e .
 	$(BIN)/python -m lib schema
@@ -70,10 +75,28 @@ site: $(STAMP)
 
 ARCHIVE = reprec-results-$(or $(shell git rev-parse --short HEAD 2>/dev/null),unknown).tar.gz
 FINISHED = $(filter-out runs/tiny,$(wildcard runs/*))
-release:
+SBOM = sbom.cdx.json
+release: $(if $(wildcard $(STAMP)),$(SBOM))
 	@tar --create --gzip --file $(ARCHIVE) --sort=name --owner=0 --group=0 --numeric-owner \
-	    --exclude='checkpoint.*' --exclude='*.running.ipynb' --exclude='*.failure.md' --exclude='.*' figures $(FINISHED)
+	    --exclude='checkpoint.*' --exclude='*.running.ipynb' --exclude='*.failure.md' --exclude='.*' figures $(FINISHED) $(wildcard $(SBOM))
 	@sha256sum $(ARCHIVE)
+
+cluster-test: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --no-build-isolation -e '.[slurm]'
+	@OMP_NUM_THREADS=1 PYTHONPATH=tests/cluster $(BIN)/python tests/cluster/disturbed_grid.py
+
+# after a change of requirements.lock; no index of packages has the hash of torch's build for processors
+CPU_BUILD = 6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b
+hashes: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --target .venv/uv uv
+	@sed '/^#/!d' requirements.hashes > requirements.hashes.new
+	@PYTHONPATH=.venv/uv $(BIN)/python -m uv pip compile --quiet --no-deps --generate-hashes --no-header --no-annotate \
+	    requirements.lock | sed 's/^torch==.*/&\n    --hash=sha256:$(CPU_BUILD) \\/' >> requirements.hashes.new
+	@mv requirements.hashes.new requirements.hashes
+
+$(SBOM): requirements.hashes $(STAMP)
+	@$(BIN)/python -m pip install --quiet --target .venv/cyclonedx -c requirements.lock cyclonedx-bom==7.5.0
+	@PYTHONPATH=.venv/cyclonedx $(BIN)/python -m cyclonedx_py requirements --output-reproducible -o $@ requirements.hashes
 
 lab: $(STAMP)
 	@$(BIN)/jupyter lab notebooks

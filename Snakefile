@@ -18,7 +18,6 @@ start; `python -m lib notebook` then decides by content whether to execute. So t
 import logging
 import re
 import shlex
-import shutil
 import sys
 from functools import cache
 
@@ -34,7 +33,7 @@ logging.getLogger("snakemake.logging").addFilter(lambda record: not re.match("Se
 
 LOCK = FileLock(".snakemake/running")
 URGENT = 10**6  # the priority of what trainings wait for
-GPU = int(config.get("gpu", shutil.which("nvidia-smi") is not None))
+GPU = int(config.get("gpu", 0))  # GPUs that a training asks for; `make paper` looks whether this machine has one
 INDEX = shlex.join([sys.executable, "-m", "lib", "index"])
 
 try:
@@ -93,7 +92,10 @@ for task in TASKS:
             command=f"{task.command} && touch {shlex.quote(task.done)}" if task.job else task.command,
         priority: priority_of(task)
         threads: task.threads
+        # where there is none, a cluster would refuse a task that asks for it
         resources:
-            **{name: value if name != "gpu" else GPU for name, value in task.resources.items()},
+            **{name: value if name != "gpu" else GPU for name, value in task.resources.items() if name != "gpu" or GPU},
+        # the nodes of a cluster often reach no network
+        localrule: task.job is None
         shell:
             "{params.command}"

@@ -47,12 +47,18 @@ def save(stem: Path, table: pd.DataFrame, layout: pd.DataFrame, figure: Figure, 
 
     layout: the table for people; script: the module that ran; about: claim, command, ours and settings.
     """
+    about = save_table(stem, table, script, layout=layout, **about)
+    records.save(figure, stem.with_name(f"{stem.name}-figure"), table=stem.name, **about)
+
+
+def save_table(stem: Path, table: pd.DataFrame, script: str, layout: pd.DataFrame | None = None, **about) -> dict:
+    """Write a table alone, as `save` does; returns what its record says."""
     manifest = {"settings": about.pop("settings"), "inputs": {}} | environment()
     about |= {"notebook": f"benchmarks/{script}.py", "runs": [manifest]}
     # a record's own digest follows imports of lib only, so the other files of this folder are named as an input
     about["inputs"] = {"benchmarks": code_digest(sorted(HERE.glob("*.py")))}
     records.save(table, stem, layout=layout, **about)
-    records.save(figure, stem.with_name(f"{stem.name}-figure"), table=stem.name, **about)
+    return about
 
 
 def tidy(rows: list[dict], published: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -182,6 +183,7 @@ def paper(paper: str, dataset: str, recorded: bool, cores: int) -> None:
     profile = ["--workflow-profile", "params/workflow/default", "--cores", str(cores)]
     command = [sys.executable, "-m", "snakemake", *profile, "--config", f"paper={paper}", f"dataset={dataset}"]
     command += ["recorded=1"] if recorded else []
+    command += ["gpu=1"] if shutil.which("nvidia-smi") else []  # one training at a time on it
     os.chdir(ROOT)
     os.execv(sys.executable, command)
 

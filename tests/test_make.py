@@ -15,7 +15,7 @@ from lib.core.files import ROOT
 @pytest.fixture
 def fresh(tmp_path):
     """A checkout without .venv."""
-    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+    for name in ("Makefile", "requirements.lock", "requirements.hashes", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     return tmp_path
 
@@ -63,6 +63,22 @@ def test_lock_is_exact_and_for_every_machine():
     names = {pin.split("==")[0].lower() for pin in pins}
     assert not {name for name in names if name.startswith("nvidia") or name in ("pip", "triton", "recbole")}
     assert {"torch", "dgl", "packaging", "papermill", "snakemake", "nbval", "gguf"} <= names
+
+
+def test_every_file_that_the_lock_may_resolve_to_has_its_hash():
+    """The names and versions of both files are the same, and what is installed here came from a file that is listed."""
+    text = re.sub(r"(?m)^#.*\n", "", (ROOT / "requirements.hashes").read_text()).replace("\\\n", " ")
+    hashes = {pin: rest.split() for pin, *rest in (line.split(" ", 1) for line in text.splitlines()) for rest in rest}
+    pins = (ROOT / "requirements.lock").read_text().split()
+    assert {canonical(pin) for pin in hashes} == {canonical(pin) for pin in pins}
+    for pin, found in hashes.items():
+        assert found and all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", one) for one in found), pin
+    # one for each system and Python that its wheels are for, and the build for processors
+    assert len(hashes["torch==2.13.0"]) > 10 and len(hashes["numpy==2.4.6"]) > 10
+
+
+def canonical(pin: str) -> str:
+    return re.sub(r"[-_.]+", "-", pin.partition("==")[0]).lower() + "==" + pin.partition("==")[2]
 
 
 def test_conda_takes_the_same_lock():

@@ -45,8 +45,9 @@ def touch(path, text=""):
     path.write_text(text)
 
 
-def snakemake(root, *targets, options=()):
-    command = [sys.executable, "-m", "snakemake", "--workflow-profile", "params/workflow/default", "--cores", "2"]
+def snakemake(root, *targets, options=(), profile="default"):
+    profiles = ["--workflow-profile", f"params/workflow/{profile}"]
+    command = [sys.executable, "-m", "snakemake", *profiles, *(["--cores", "2"] if profile == "default" else [])]
     home = {**os.environ, "PYTHONPATH": str(root), "HOME": str(root / "home"), "XDG_CACHE_HOME": ""}
     done = subprocess.run([*command, *options, "--", *targets], cwd=root, env=home, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
@@ -139,3 +140,26 @@ def test_two_at_once(repository):
     with FileLock(repository / ".snakemake/running"):
         status, said = snakemake(repository, "runs/movielens-100k/notebooks/02_profiles.done")
     assert status == 1 and "another make paper is running in this folder" in said
+
+
+def test_the_profile_for_clusters_without_a_cluster(repository):
+    """All of it but the executor: no cores are named, and what fails leaves committed results."""
+    options = ("--executor", "local", "--latency-wait", "1")
+    status, said = snakemake(repository, *TARGETS, options=options, profile="slurm")
+    assert status == 0, said
+    good = (repository / "notebooks/01_data.ipynb").read_text()
+    (repository / "notebooks/01_data.ipynb").write_text(good.replace(SAVE, "1 / 0"))
+    status, said = snakemake(repository, *TARGETS, options=options, profile="slurm")
+    (repository / "notebooks/01_data.ipynb").write_text(good)
+    assert status == 1 and said.count("ZeroDivisionError") >= 2, "it is tried again"
+    assert (repository / TARGETS[0]).read_text() == "quick"
+
+
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_only_where_there_is_a_gpu_does_a_task_ask_for_one(repository, gpus):
+    options = ("--dry-run", "--forceall", "--quiet", "host", "progress", "--config", f"gpu={gpus}")
+    _, said = snakemake(repository, options=options)
+    resources = dict(re.findall(r"rule (\S+):\n(?:    .*\n)*?    resources: (.*)\n", said))
+    assert "mem_mb=8000" in resources["movielens-100k_none_gccf_base_seed2023"]
+    assert {"gpu=1" in asked for name, asked in resources.items() if "seed2023" in name} == {bool(gpus)}
+    assert "gpu" not in resources["movielens-100k_notebooks_02_profiles"]
