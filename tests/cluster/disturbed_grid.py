@@ -42,8 +42,8 @@ def main() -> int:
             finished(run, copy)
         print(f"  {time.monotonic() - start:.0f} s", flush=True)
         expected = bytes_of_runs(copy)
-        shutil.rmtree(copy / "runs")
-        shutil.rmtree(copy / ".snakemake")
+        for made in ("runs", "figures", ".snakemake"):
+            shutil.rmtree(copy / made)
         with running(Path(folder) / "slurm") as cluster:
             print("the grid on SLURM, disturbed", flush=True)
             # one job per node, so that two trainings do not take the processor from each other;
@@ -158,13 +158,14 @@ def bytes_of_runs(copy: Path) -> dict[str, bytes]:
 def compare(expected: dict[str, bytes], found: dict[str, bytes], copy: Path) -> int:
     """Say what came out; 0 when it is the same."""
     differ = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
-    absent = [] if (copy / "figures/rlmrec/movielens-100k/ranking.csv").exists() else ["figures/rlmrec/movielens-100k"]
+    table = copy / "figures/rlmrec/movielens-100k/ranking.csv"
     print(
         f"{len(expected)} files of {len(expected) // len(RESULTS)} runs, {len(differ)} of them different",
         *differ,
         sep="\n  ",
     )
-    return int(bool(differ or absent or not expected))
+    print(f"{table.relative_to(copy)} is {'there' if table.exists() else 'missing'}")
+    return int(bool(differ or not table.exists() or not expected))
 
 
 if __name__ == "__main__":
