@@ -67,7 +67,7 @@ class Training(Work):
         "runs/**/embeddings.safetensors",
         "runs/**/history.csv",
     )
-    pairs, epochs, evaluate_every = 4000, 16, 2
+    pairs, epochs, evaluate_every = 1500, 12, 2
 
     def prepare(self):
         settings = dict(dataset="made", backbone="lightgcn", hyperparameters=blocks())
@@ -107,7 +107,7 @@ class Training(Work):
 class Evaluation(Training):
     """Base for two epochs on so many items that ranking them takes most of the time."""
 
-    pairs, epochs, evaluate_every = 40_000, 2, 1
+    pairs, epochs, evaluate_every = 12_000, 2, 1
 
     def do(self):
         cells.ensure(self.cell("base"), "cpu")
