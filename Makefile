@@ -43,8 +43,14 @@ endef
 $(STAMP): requirements.lock requirements.hashes pyproject.toml
 	$(if $(python),,$(error $(missing)))
 	@$(BIN)/python -c '$(RIGHT)' 2>/dev/null || $(python) -m venv --clear .venv
-	# every file is checked; then comes what torch's build for GPUs needs beside, which is nothing for processors
+	# torch first and by itself: where a build for processors is offered pip takes it, but not when it is told of hashes
+	$(BIN)/python -m pip download --quiet --no-deps --dest .venv/torch $(shell grep '^torch==' requirements.lock)
+	@for wheel in .venv/torch/*; do grep -q "$$(sha256sum < $$wheel | cut -d ' ' -f 1)" requirements.hashes || \
+	    { echo "$$wheel has a sha256 that requirements.hashes does not list: it is not the torch that was published" >&2; exit 1; }; done
+	$(BIN)/python -m pip install --no-deps .venv/torch/*
+	@rm -r .venv/torch
 	$(BIN)/python -m pip install --require-hashes --no-deps -r requirements.hashes
+	# what torch's build for GPUs needs beside, which is nothing for processors
 	$(BIN)/python -m pip install -r requirements.lock
 	$(BIN)/python -m pip install --no-build-isolation --no-deps -e .
 	$(BIN)/python -m lib schema
