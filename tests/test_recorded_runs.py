@@ -14,7 +14,7 @@ import scipy.sparse as sp
 import toys
 import yaml
 
-from lib.analysis import comparisons, item_hits, run_overlap, sparsity, text_overlap
+from lib.analysis import comparisons, item_hits, run_hits, run_overlap, sparsity, text_overlap
 from lib.analysis.published import published_table
 from lib.core.environment import environment
 from lib.core.errors import UserError
@@ -102,7 +102,7 @@ def tables(machine) -> dict[str, pd.DataFrame]:
     runs, text = machine.grid(), machine.cell("contrastive").text
     models = [("lightgcn", "base"), ("lightgcn", "base again"), ("lightgcn", "contrastive")]
     groups = sparsity.degree_groups(DATA.train.getnnz(axis=0))
-    hits = [item_hits.hits_of_run(run, DATA, groups) for run in runs]
+    hits = [run_hits.hits_of_run(run, DATA, groups) for run in runs]
     overlaps = dict(zip(models, (run_overlap.overlaps_of_run(run, text) for run in runs), strict=True))
     means = [(run.settings, run_overlap.overlap_of_run(run, text)) for run in runs if run.settings.seed == 1]
     rng = np.random.default_rng(0)
@@ -133,7 +133,7 @@ def test_recorded_measures_are_those_of_the_vectors(trained, fresh):
     groups = sparsity.degree_groups(DATA.train.getnnz(axis=0))
     for with_vectors, run in zip(trained.grid(), fresh.grid(), strict=True):
         by_vectors = item_hits.item_hits(with_vectors.final, DATA, groups)
-        pd.testing.assert_frame_equal(item_hits.hits_of_run(run, DATA, groups), by_vectors)
+        pd.testing.assert_frame_equal(run_hits.hits_of_run(run, DATA, groups), by_vectors)
         text = fresh.cell("contrastive").text
         rows = run_overlap.overlaps_of_run(run, text)
         for part_of, ks in run_overlap.PARTS.items():
@@ -205,7 +205,7 @@ def test_measures_of_other_code_or_groups_are_not_taken(fresh, monkeypatch):
     run, text, degrees = fresh.ensure("contrastive"), fresh.cell("contrastive").text, DATA.train.getnnz(axis=0)
     for groups in (sparsity.degree_groups(degrees, n=4), sparsity.degree_groups(np.roll(degrees, 1))):
         with pytest.raises(UserError, match="no vectors"):
-            item_hits.hits_of_run(run, DATA, groups)
+            run_hits.hits_of_run(run, DATA, groups)
     monkeypatch.setattr("lib.analysis.kept_measures.code_digest", lambda paths: "edited")
     for measure in (run_overlap.overlap_of_run, run_overlap.overlaps_of_run):
         with pytest.raises(UserError, match="no vectors"):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.analysis import run_overlap, text_overlap
+from lib.analysis import kept_measures, run_overlap, text_overlap
 from lib.core.files import digest
 from lib.language.text_vectors import TextVectors
 
@@ -45,7 +45,7 @@ def test_it_is_measured_once_and_again_for_other_text_run_or_code(run, monkeypat
     with pytest.raises(pytest.fail.Exception):
         run_overlap.overlap_of_run(SimpleNamespace(**vars(run) | {"manifest": {"key": "another"}}), vectors(1))
     read = []
-    monkeypatch.setattr(run_overlap, "code_digest", lambda paths: read.extend(paths) or digest("changed"))
+    monkeypatch.setattr(kept_measures, "code_digest", lambda paths: read.extend(paths) or digest("changed"))
     with pytest.raises(pytest.fail.Exception):
         run_overlap.overlap_of_run(run, vectors(1))
     assert {"text_overlap.py", "significance.py"} <= {path.name for path in read}

@@ -3,6 +3,7 @@
 comparisons          aligned models against base: over users and over seeds, and what the two have in common
 sparsity             metrics and gains by the train degree of users and items
 item_hits            where the hits of a ranking lie, by groups of items
+run_hits             the same of a run, or as recorded with it
 untrained_rankings   what text vectors, popularity and chance reach without training
 studies              one cell under changed conditions: noise, other texts, other settings
 text_overlap         neighbours in vectors and in texts: their overlap, and what alignment adds to it

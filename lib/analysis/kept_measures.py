@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib.core.fingerprints import code_digest, imported_files
+from lib.core.fingerprints import code_digest, deciding_files
 from lib.language.text_vectors import TextVectors
 from lib.training.run_folder import Run
 
@@ -24,8 +24,8 @@ def measured(run: Run, name: str, module: Path, text: TextVectors | None = None)
 
 
 def code_of(module: Path) -> str:
-    """Digest of a module that measures and of all that it imports."""
-    return code_digest([module, *imported_files(module)])
+    """Digest of a module that measures and of what decides numbers of all that it imports."""
+    return code_digest(deciding_files(module))
 
 
 def sketch(text: TextVectors) -> list[float]:

@@ -7,7 +7,6 @@ import pandas as pd
 
 from lib.analysis import kept_measures, text_overlap
 from lib.core.files import ROOT, atomic_path, digest, write_text
-from lib.core.fingerprints import code_digest, imported_files
 from lib.language.text_vectors import TextVectors
 from lib.training.run_folder import Run
 
@@ -73,7 +72,7 @@ def gains_of_runs(overlaps: dict, part: tuple[str, str, str], rng: np.random.Gen
 
 
 def _kept_here(run: Run, vectors: TextVectors, name: str, suffix: str) -> Path:
-    code = code_digest([MEASURE, *imported_files(MEASURE)])
+    code = kept_measures.code_of(MEASURE)
     # the content is in the file's name: a stale file is never found, so none has to be checked
     return run.path / f"{name}_{digest(run.manifest['key'], vectors.digest, code)}{suffix}"
 

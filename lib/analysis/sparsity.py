@@ -48,7 +48,7 @@ def by_users(runs: Sequence[Ranked], groups: pd.Categorical, metrics=("recall@20
 def by_items(runs: Sequence[Ranked], hits: list[pd.DataFrame], k: int = 20) -> dict[str, list[Part]]:
     """Recall@k among the test items of one group, for the users who have some there: {group: [Part per run]}.
 
-    hits: the frame of `item_hits.hits_of_run` for each run. A hit ranks among all items, not only among those of its
+    hits: the frame of `run_hits.hits_of_run` for each run. A hit ranks among all items, not only among those of its
     group.
     """
     tables = [frame[frame["relevant"] > 0] for frame in hits]

@@ -9,6 +9,8 @@ from pathlib import Path
 from lib.core.errors import UserError, unknown
 from lib.core.files import ROOT, digest
 
+NUMBERLESS = (ROOT / "lib/core", ROOT / "lib/training/run_settings.py")  # see `deciding_files`
+
 
 def imported_files(path, root=ROOT) -> list[Path]:
     """Files of `root`/lib that a notebook or module imports, directly or through others, sorted.
@@ -21,6 +23,16 @@ def imported_files(path, root=ROOT) -> list[Path]:
         found |= new
         queue += new
     return sorted(found)
+
+
+def deciding_files(*modules: Path) -> list[Path]:
+    """The modules and all of lib that they import, without what decides no number: what names, checks and reports.
+
+    An edit of an error message should not cost hours of training. Settings, which the left-out code reads and checks,
+    stand in a result's key themselves.
+    """
+    files = set(modules).union(*map(imported_files, modules))
+    return sorted(path for path in files if path not in NUMBERLESS and path.parent not in NUMBERLESS)
 
 
 def code_digest(paths) -> str:

@@ -12,7 +12,7 @@ class Strict(BaseModel):
     The fields carry the documentation: `Field(description=...)` is what an editor shows while a yaml file is typed.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod

@@ -21,7 +21,7 @@ class Protocol(Strict):
     Values and reasons are in docs/methods/rlmrec.md 2.
     """
 
-    embedding_size: int = Field(ge=1, description="width d of the ego table")
+    embedding_size: int = Field(ge=1, le=100_000, description="width d of the ego table")
     batch_size: int = Field(ge=1, description="(user, positive, negative) triples per step")
     learning_rate: float = Field(gt=0, description="Adam, constant")
     epochs: int = Field(ge=1, description="most epochs")

@@ -13,7 +13,7 @@ import torch
 
 from lib.core.errors import UserError
 from lib.core.files import ROOT
-from lib.core.fingerprints import imported_files
+from lib.core.fingerprints import deciding_files
 from lib.core.names import matched_base, read_dataset, read_encoder, reads_text
 from lib.data import datasets, variants
 from lib.data.interactions import Interactions
@@ -26,7 +26,7 @@ from lib.training.train import train, untrained
 from lib.workflow import cells, recorded_runs
 from lib.workflow.input_files import component_files
 
-COMPUTATION = ROOT / "lib/training/train.py"  # with all that it imports: the code that decides a run's numbers
+COMPUTATION = ROOT / "lib/training/train.py"  # with what it imports: the code that decides a run's numbers
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,9 @@ class GraphCell:
         return [self._other(self.settings.model_copy(update={"alignment": label})) for label in others]
 
     def code(self) -> list[Path]:
-        """The modules that train.py imports, directly or through others, and the two that are picked by name."""
-        chosen = [ROOT / name for name in component_files(self.settings.backbone, self.settings.alignment)]
-        files = {COMPUTATION, *chosen}
-        return sorted(files.union(*map(imported_files, files)))
+        """What decides numbers of all that train.py imports, and of the two modules that are picked by name."""
+        chosen = component_files(self.settings.backbone, self.settings.alignment)
+        return deciding_files(COMPUTATION, *(ROOT / name for name in chosen))
 
     def inputs(self, like: dict[str, str] | None = None) -> dict[str, str]:
         """Content hashes of interactions, text vectors and the earlier run, as far as the run reads them.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 
-from lib.analysis import item_hits, run_overlap
+from lib.analysis import run_hits, run_overlap
 from lib.core.errors import UserError
 from lib.core.files import ROOT, atomic_path
 from lib.core.names import read_dataset
@@ -19,7 +19,7 @@ from lib.workflow.input_files import recorded_runs
 from lib.workflow.manifests import NAME
 
 # what was measured on the vectors while they were there (lib/analysis/kept_measures.py)
-MEASURED = (item_hits.KEPT, run_overlap.KEPT_MEANS, run_overlap.KEPT_OVERLAPS)
+MEASURED = (run_hits.KEPT, run_overlap.KEPT_MEANS, run_overlap.KEPT_OVERLAPS)
 
 
 @dataclass(frozen=True)

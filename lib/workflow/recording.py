@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 from pydantic import ValidationError
 
-from lib.analysis import item_hits, kept_measures, run_overlap, sparsity
+from lib.analysis import kept_measures, run_hits, run_overlap, sparsity
 from lib.core.errors import unknown
 from lib.core.files import ROOT, atomic_path
 from lib.core.names import read_dataset
@@ -109,7 +109,7 @@ class _Measures:
         run, data, found = cell.read(), cell.interactions, {}
         if "10_groups" in self.notebooks:
             groups = sparsity.degree_groups(data.train.getnnz(axis=0))
-            found[item_hits.KEPT] = item_hits.hits_of_run(run, data, groups), item_hits.MEASURE
+            found[run_hits.KEPT] = run_hits.hits_of_run(run, data, groups), run_hits.MEASURE
         if "07_report_overlap" in self.notebooks and self.aligned:
             text, module = self.aligned.text, run_overlap.MEASURE
             found[run_overlap.KEPT_MEANS] = run_overlap.overlap_of_run(run, text), module

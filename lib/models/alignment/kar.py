@@ -21,7 +21,7 @@ from lib.models.linear import Linear
 class Settings(alignment.Settings):
     """KAR's yaml keys."""
 
-    experts: int = Field(ge=1, description="perceptrons between which the gate chooses")
+    experts: int = Field(ge=1, le=1000, description="perceptrons between which the gate chooses")
 
 
 class Alignment(alignment.Alignment):

@@ -23,7 +23,7 @@ class BackboneSettings(Strict):
     """Settings that every backbone has."""
 
     reg_weight: float = Field(ge=0, description="weight of the squared norm of all trainable tensors")
-    layers: int = Field(ge=1, description="propagation layers")
+    layers: int = Field(ge=1, le=100, description="propagation layers")
     self_loops: bool = Field(False, description="add self-loops before normalising (docs/methods/rlmrec.md Q1)")
 
 

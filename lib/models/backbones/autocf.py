@@ -35,10 +35,10 @@ class Settings(BackboneSettings):
     """AutoCF's yaml keys."""
 
     ssl_weight: float = Field(ge=0, description="weight c of the uniformity among users and among items")
-    transformer_layers: int = Field(ge=1, description="attention layers after the propagation layers")
+    transformer_layers: int = Field(ge=1, le=100, description="attention layers after the propagation layers")
     heads: int = Field(ge=1, description="attention heads; they divide the embedding size")
     seeds: int = Field(ge=1, description="nodes around which entries are masked")
-    mask_depth: int = Field(ge=1, description="hops around the seeds that lose their entries")
+    mask_depth: int = Field(ge=1, le=100, description="hops around the seeds that lose their entries")
     extra_masked: float = Field(ge=0, le=1, description="further draws of masked nodes, as a share of all nodes")
     refresh_every: int = Field(
         ge=1, description="steps for which graphs are kept, counted in each epoch (docs/methods/rlmrec.md Q10)"

@@ -29,7 +29,7 @@ from lib.models.losses import bpr, info_nce
 class Settings(BackboneSettings):
     """DCCF's yaml keys."""
 
-    intents: int = Field(ge=1, description="latent intents of users, and as many of items")
+    intents: int = Field(ge=1, le=100_000, description="latent intents of users, and as many of items")
     ssl_weight: float = Field(ge=0, description="weight c of the contrast between the views")
     ssl_temperature: float = Field(gt=0, description="temperature of that contrast")
     ssl_negatives: bool = Field(
