@@ -24,7 +24,7 @@ RIGHT := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))
 SNAKEMAKE = $(BIN)/snakemake --workflow-profile params/workflow/default --cores $(JOBS)
 
 .DEFAULT_GOAL := install
-.PHONY: install paper plan test notebooks site release cluster-test hashes lab clean
+.PHONY: install torch paper plan test notebooks site release cluster-test hashes lab clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 # an activated environment or a user's Python settings must not leak into .venv
@@ -43,12 +43,7 @@ endef
 $(STAMP): requirements.lock requirements.hashes pyproject.toml
 	$(if $(python),,$(error $(missing)))
 	@$(BIN)/python -c '$(RIGHT)' 2>/dev/null || $(python) -m venv --clear .venv
-	# torch first and by itself: where a build for processors is offered pip takes it, but not when it is told of hashes
-	$(BIN)/python -m pip download --quiet --no-deps --dest .venv/torch $(shell grep '^torch==' requirements.lock)
-	@for wheel in .venv/torch/*; do grep -q "$$(sha256sum < $$wheel | cut -d ' ' -f 1)" requirements.hashes || \
-	    { echo "$$wheel has a sha256 that requirements.hashes does not list: it is not the torch that was published" >&2; exit 1; }; done
-	$(BIN)/python -m pip install --no-deps .venv/torch/*
-	@rm -r .venv/torch
+	@$(BIN)/python -m pip freeze | grep -q '^$(TORCH)' || $(MAKE) torch
 	$(BIN)/python -m pip install --require-hashes --no-deps -r requirements.hashes
 	# what torch's build for GPUs needs beside, which is nothing for processors
 	$(BIN)/python -m pip install -r requirements.lock
@@ -57,6 +52,15 @@ $(STAMP): requirements.lock requirements.hashes pyproject.toml
 	# threads that wait sleep soon: spinning, two of them took 30 times as long beside one other busy process
 	$(BIN)/python -m ipykernel install --sys-prefix --frozen_modules --env GOMP_SPINCOUNT 1000
 	@touch $@
+
+# by itself: where a build for processors is offered pip takes it, but not when it is told of hashes
+TORCH := $(shell grep '^torch==' requirements.lock)
+torch:
+	$(BIN)/python -m pip download --quiet --no-deps --dest .venv/torch $(TORCH)
+	@for wheel in .venv/torch/*; do grep -q "$$(sha256sum < $$wheel | cut -d ' ' -f 1)" requirements.hashes || \
+	    { echo "$$wheel has a sha256 that requirements.hashes does not list: it is not the torch that was published" >&2; exit 1; }; done
+	$(BIN)/python -m pip install --no-deps .venv/torch/*
+	@rm -r .venv/torch
 
 paper: $(STAMP)
 	@$(BIN)/python -m lib paper --paper "$(PAPER)" --dataset "$(DATASET)" $(if $(RECORDED),--recorded) --cores $(JOBS)
@@ -89,7 +93,7 @@ release: $(if $(wildcard $(STAMP)),$(SBOM))
 
 cluster-test: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --no-build-isolation -e '.[slurm]'
-	@OMP_NUM_THREADS=1 PYTHONPATH=tests/cluster $(BIN)/python tests/cluster/disturbed_grid.py
+	@OMP_NUM_THREADS=1 PYTHONPATH=tests/cluster:. $(BIN)/python tests/cluster/disturbed_grid.py
 
 # after a change of requirements.lock; no index of packages has the hash of torch's build for processors
 CPU_BUILD = 6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b

@@ -50,12 +50,8 @@ class Work:
         return found
 
     def content(self, path: Path) -> bytes:
-        """What must be the same, whatever was killed; of a learning curve not the seconds that an epoch took."""
-        if path.name != "history.csv":
-            return path.read_bytes()
-        rows = [line.split(b",") for line in path.read_bytes().splitlines()]
-        taken = rows[0].index(b"seconds")
-        return b"\n".join(b",".join(row[:taken] + row[taken + 1 :]) for row in rows)
+        """What must be the same, whatever was killed."""
+        return without_seconds(path)
 
 
 class Training(Work):
@@ -198,6 +194,15 @@ def blocks() -> dict[str, dict]:
     """Hyper-parameters of LightGCN for made-up data."""
     base = dict(layers=2, reg_weight=1e-5, keep_rate=0.8)
     return {"base": base, "contrastive": base | dict(weight=0.1, temperature=0.2)}
+
+
+def without_seconds(path: Path) -> bytes:
+    """The bytes of a file of a run; of a learning curve those without what each epoch took."""
+    if path.name != "history.csv":
+        return path.read_bytes()
+    rows = [line.split(b",") for line in path.read_bytes().splitlines()]
+    taken = rows[0].index(b"seconds")
+    return b"\n".join(b",".join(row[:taken] + row[taken + 1 :]) for row in rows)
 
 
 def write_yaml(path: Path, content: dict) -> None:

@@ -1,6 +1,7 @@
 """Which runs the studies train: what conditions come to, and that the workflow and the notebooks mean the same ones."""
 
 import ast
+import importlib
 
 import pytest
 
@@ -109,7 +110,7 @@ def test_a_notebook_reads_the_cells_that_the_workflow_trains(path):
     ]
     assert len(calls) == 1
     wanted = study_cells.of_notebook(path.parts[-3], notebook.stem, {})
-    module = {"noise": noise, "texts": texts, "pretraining": pretraining, "sensitivity": sensitivity}[path.stem]
+    module = importlib.import_module(f"lib.papers.{path.parts[-3]}.studies.{path.stem}")
     values = study_cells.defaults(notebook)
     values["settings"] = {key: values.get(key) for key in ("factors", "temperatures", "mask_ratios", "sizes")}
     assert eval(compile(ast.Expression(calls[0]), "call", "eval"), {path.stem: module, **values}) == wanted

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from lib.core.files import ROOT
 from lib.core.fingerprints import imported_files, source_of
@@ -45,6 +46,15 @@ class Task:
     threads: int = 1
 
 
+class Execution(NamedTuple):
+    """One execution of a paper's notebook."""
+
+    name: str  # of the notebook
+    values: dict  # the parameters that params/experiments.yaml chooses for it
+    backbone: str | None  # the one that it is about
+    cells: list[CellName]  # what it needs beside the grid
+
+
 def tasks(experiments: list[Experiment], recorded: bool = False) -> list[Task]:
     """All tasks of some experiments, each once, what others wait for first.
 
@@ -52,15 +62,23 @@ def tasks(experiments: list[Experiment], recorded: bool = False) -> list[Task]:
     """
     found = {}
     for experiment in experiments:
-        cells = _trainings(experiment, recorded)
-        for task in [*_shared(experiment.dataset, experiment.grid), *cells, *_notebooks(experiment, recorded)]:
+        executions = _executions(experiment, recorded)
+        cells = _trainings(experiment, executions, recorded)
+        notebooks = [_paper_notebook(experiment, execution) for execution in executions]
+        for task in [*_shared(experiment.dataset, experiment.grid), *cells, *notebooks]:
             # papers share data, vectors and trainings, and a stamp belongs to one task
             found.setdefault(task.done, task)
     if any(experiment.dataset == DEFAULT_DATASET for experiment in experiments):
         tour = _tour()
         found.setdefault(tour.done, tour)
     fetches = [fetch(name) for name in _to_fetch(found.values())]
-    return [*fetches, *found.values()]
+    code = {task.job.notebook: _code_of(task.job.notebook) for task in found.values()}
+    return [*fetches, *(replace(task, code=[*code[task.job.notebook], *task.code]) for task in found.values())]
+
+
+def _code_of(notebook: Path) -> list[str]:
+    """A notebook and the modules of lib that it imports; looked up once for all the cells that 04_train trains."""
+    return [notebook.as_posix(), *(path.relative_to(ROOT).as_posix() for path in imported_files(ROOT / notebook))]
 
 
 # What is fetched
@@ -114,13 +132,12 @@ def _shared_task(notebook: str, dataset: str, grid: Grid, reads: list[str], **op
 # Trainings
 
 
-def _trainings(experiment: Experiment, recorded: bool) -> list[Task]:
+def _trainings(experiment: Experiment, executions: list[Execution], recorded: bool) -> list[Task]:
     """The cells of the grid, and those that the notebooks need beside them."""
     dataset, grid = experiment.dataset, experiment.grid
     cells = grid.named(dataset)
-    for name, chosen in _executions(experiment, recorded):
-        for _, cell in study_cells.of_notebook(experiment.paper, name, _common(experiment) | chosen):
-            cells += [cell.earlier, cell] if cell.earlier else [cell]
+    for cell in (cell for execution in executions for cell in execution.cells):
+        cells += [cell.earlier, cell] if cell.earlier else [cell]
     encoded = [_text_vectors(dataset, grid).done] if grid.encoder != "none" else []
     values = {"vectors": False} if recorded else {}
     return [
@@ -153,20 +170,19 @@ def training(cell: CellName, scale: str, values: dict | None = None, after: Sequ
 # Notebooks of a paper
 
 
-def _notebooks(experiment: Experiment, recorded: bool) -> list[Task]:
-    return [_paper_notebook(experiment, name, chosen) for name, chosen in _executions(experiment, recorded)]
-
-
-def _executions(experiment: Experiment, recorded: bool) -> list[tuple[str, dict]]:
-    """(notebook, parameters chosen for it): one for each execution."""
+def _executions(experiment: Experiment, recorded: bool) -> list[Execution]:
+    """Every execution of an experiment's notebooks."""
     found = []
     for name, chosen in experiment.notebooks.items():
-        if recorded and needs_vectors(ROOT / f"notebooks/{experiment.paper}/{name}.ipynb"):
+        notebook = ROOT / f"notebooks/{experiment.paper}/{name}.ipynb"
+        if recorded and needs_vectors(notebook):
             continue
-        which = chosen.get("backbone")
+        which = chosen.get("backbone", defaults(notebook).get("backbone"))
         backbones = experiment.grid.backbones if which == "each" else which
-        each = [{"backbone": backbone} for backbone in backbones] if isinstance(backbones, list) else [{}]
-        found += [(name, chosen | own) for own in each]
+        for backbone in backbones if isinstance(backbones, list) else [backbones]:
+            values = chosen | ({"backbone": backbone} if "backbone" in chosen else {})
+            cells = study_cells.of_notebook(experiment.paper, name, _common(experiment) | values)
+            found.append(Execution(name, values, backbone, [cell for _, cell in cells]))
     return found
 
 
@@ -181,38 +197,35 @@ def needs_vectors(notebook: Path) -> bool:
     return any("ensure(" in source and "vectors=True" in source for source in source_of(notebook))
 
 
-def _paper_notebook(experiment: Experiment, name: str, chosen: dict) -> Task:
+def _paper_notebook(experiment: Experiment, execution: Execution) -> Task:
     """A notebook that reads runs; the results of one that is about a backbone end with its name."""
     paper, dataset, grid = experiment.paper, experiment.dataset, experiment.grid
-    backbone = (defaults(ROOT / f"notebooks/{paper}/{name}.ipynb") | chosen).get("backbone")
-    ending = f"_{backbone}" if backbone else ""
-    encoders = {grid.encoder, *chosen.get("others", [])}
+    ending = f"_{execution.backbone}" if execution.backbone else ""
+    encoders = {grid.encoder, *execution.values.get("others", [])}
     texts = [file for encoder in sorted(encoders) for file in encoder_files(encoder)]
     published = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("params/published/*.csv"))
     task = _task(
-        f"{paper}/{name}",
-        f"runs/{dataset}/notebooks/{paper}/{name}{ending}.done",
+        f"{paper}/{execution.name}",
+        f"runs/{dataset}/notebooks/{paper}/{execution.name}{ending}.done",
         _common(experiment),
-        [*_runs_read(experiment, name, chosen, backbone), *dataset_files(dataset), *texts, *published],
-        [f"figures/{paper}/{dataset}/files/{_first_result(name)}{ending}.json"],
-        chosen=chosen,
+        [*_runs_read(experiment, execution), *dataset_files(dataset), *texts, *published],
+        [f"figures/{paper}/{dataset}/files/{_first_result(execution.name)}{ending}.json"],
+        chosen=execution.values,
         resources={"gpu": 1, "mem_mb": MEMORY, "runtime": 120},
     )
     # an edit there starts the command; whether it concerns this notebook, its parameters and runs tell
-    return replace(task, code=[*task.code, "params/experiments.yaml"])
+    return replace(task, code=["params/experiments.yaml"])
 
 
-def _runs_read(experiment: Experiment, name: str, chosen: dict, backbone: str | None) -> list[str]:
+def _runs_read(experiment: Experiment, execution: Execution) -> list[str]:
     """The metrics of the runs that a notebook reads: all of the grid, or of one backbone and of the study.
 
     The base models of the other backbones are among the latter: they tell how far seeds spread.
     """
-    dataset, grid = experiment.dataset, experiment.grid
+    dataset, grid, backbone = experiment.dataset, experiment.grid, execution.backbone
     folders = grid.folders(dataset, backbones=[backbone] if backbone else None)
     if backbone:
-        folders += grid.folders(dataset, alignments=["base"])
-        cells = study_cells.of_notebook(experiment.paper, name, _common(experiment) | chosen)
-        folders += [cell.folder for _, cell in cells]
+        folders += grid.folders(dataset, alignments=["base"]) + [cell.folder for cell in execution.cells]
     return [f"{folder}/metrics.json" for folder in dict.fromkeys(folders)]
 
 
@@ -233,6 +246,5 @@ def _task(notebook: str, done: str, offered: dict, reads, makes, files=(), chose
     job = Job(Path(source), Path(copy), tuple(files), values, tuple(reads), tuple(makes))
     # this Python, not whichever a shell would find
     command = shlex.join([sys.executable, *job.words])
-    code = [source, *(path.relative_to(ROOT).as_posix() for path in imported_files(ROOT / source))]
     name = done.removeprefix("runs/").removesuffix(".done").removesuffix("/notebook")
-    return Task(name, command, reads, done, list(makes), code, job=job, **options)
+    return Task(name, command, reads, done, list(makes), job=job, **options)

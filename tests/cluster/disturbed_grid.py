@@ -20,6 +20,7 @@ from pathlib import Path
 import yaml
 from slurm import Cluster, running
 
+from benchmarks.kinds_of_work import without_seconds
 from lib.core.files import ROOT
 from lib.training.run_folder import RESULTS
 
@@ -146,12 +147,7 @@ def bytes_of_runs(copy: Path) -> dict[str, bytes]:
     found = {}
     for manifest in copy.glob("runs/**/manifest.json"):
         for path in (manifest.with_name(name) for name in RESULTS):
-            content = path.read_bytes()
-            if path.name == "history.csv":
-                rows = [line.split(b",") for line in content.splitlines()]
-                taken = rows[0].index(b"seconds")
-                content = b"\n".join(b",".join(row[:taken] + row[taken + 1 :]) for row in rows)
-            found[path.relative_to(copy).as_posix()] = content
+            found[path.relative_to(copy).as_posix()] = without_seconds(path)
     return found
 
 
