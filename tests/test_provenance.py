@@ -124,12 +124,16 @@ def test_why_says_which_runs_were_kept_after_an_edit(tmp_path):
 
 
 def test_why_says_which_runs_came_from_the_record(tmp_path):
-    recorded = {"file": "data/recorded/toy/runs.zip", "date": "2026-11-21", "measured": {"item_hits.parquet": "c0de"}}
+    recorded = {
+        "file": "data/recorded/toy/runs/x.zip",
+        "date": "2026-11-21",
+        "measured": {"item_hits.parquet": "c0de"},
+    }
     elsewhere = manifest(recorded=recorded, git={"commit": "c0ffee", "dirty": False}, machine={"cpu": "another"})
     save(TABLE, tmp_path / "table", runs=[elsewhere, manifest(seed=2)])
     chain = why(tmp_path / "table.csv")
     assert re.findall("origin +(.*)", chain) == [
-        "data/recorded/toy/runs.zip, trained on 2026-11-21", "trained for this, not from a record"
+        "data/recorded/toy/runs/x.zip, trained on 2026-11-21", "trained for this, not from a record"
     ]  # fmt: skip
     assert "c0ffee" in chain and "cpu another" in chain and "item_hits" not in chain
 

@@ -1,7 +1,6 @@
 """Recorded runs: they give the tables that the runs with vectors gave, and only where nothing has changed."""
 
 import json
-import os
 import shutil
 import zipfile
 from types import SimpleNamespace
@@ -43,7 +42,7 @@ class Machine:
     def __init__(self, shared, folder):
         self.shared, self.params = shared, shared / "params"
         self.places = recording.Places(folder / "runs", self.params, folder / "data")
-        self.record = recorded_runs.place("toy", folder / "data")
+        self.recorded = folder / "data/recorded/toy/runs"
 
     def settings(self, alignment="base", seed=1):
         return resolve(
@@ -56,6 +55,14 @@ class Machine:
     def ensure(self, alignment="base", seed=1, **options):
         places = dict(runs=self.places.runs, params=self.params, data=self.places.data)
         return graph_cells.ensure(self.settings(alignment, seed), "cpu", **options, **places)
+
+    def record(self, alignment="base", seed=1):
+        """The file of a recorded run."""
+        return recorded_runs.place(self.settings(alignment, seed), self.places.data)
+
+    def records(self):
+        """The bytes of all recorded runs, by file."""
+        return {path.relative_to(self.recorded): path.read_bytes() for path in self.recorded.rglob("*.zip")}
 
     def grid(self):
         return [self.ensure(*cell) for cell in GRID]
@@ -163,7 +170,8 @@ def test_a_recorded_run_tells_who_trained_it(trained, fresh):
     run, before = fresh.ensure("contrastive"), trained.ensure("contrastive").manifest
     recorded = dict(run.manifest)
     about = recorded.pop("recorded")
-    assert recorded == before and about["file"] == "data/recorded/toy/runs.zip" and len(about["date"]) == 10
+    assert recorded == before and len(about["date"]) == 10
+    assert fresh.places.data.parent / about["file"] == fresh.record("contrastive")
     assert set(about["measured"]) == set(recorded_runs.MEASURED)
     assert {path.name for path in run.path.iterdir()} - {".lock"} == {
         "params.yaml", "metrics.json", "per_user.parquet", "history.csv", "manifest.json", *recorded_runs.MEASURED
@@ -238,12 +246,12 @@ def test_a_run_of_this_machine_comes_first(fresh):
 
 
 def test_without_a_record_runs_are_trained(fresh, monkeypatch):
-    fresh.record.unlink()
+    fresh.record("contrastive").unlink()
     assert trains(fresh, monkeypatch)
 
 
 def test_a_broken_record_is_told(fresh):
-    fresh.record.write_text("<html>")
+    fresh.record().write_text("<html>")
     with pytest.raises(UserError, match="not a zip file"):
         fresh.ensure()
 
@@ -257,7 +265,7 @@ def test_missing_vectors_are_one_sentence(fresh):
         with pytest.raises(UserError) as error:
             read()
         said = str(error.value)
-        assert "data/recorded/toy/runs.zip" in said and "vectors=True" in said and "\n" not in said
+        assert "comes from data/recorded/toy/runs/toy/" in said and "vectors=True" in said and "\n" not in said
         assert "python -m lib train toy lightgcn contrastive --seed 1 --scale paper --encoder" in said
 
 
@@ -302,14 +310,14 @@ def test_what_is_unpacked_halfway_is_unfinished(fresh, monkeypatch):
 
 
 def test_the_same_runs_give_the_same_bytes(trained):
-    before = trained.record.read_bytes()
-    os.utime(trained.record, (0, 0))
+    before = trained.records()
+    shutil.rmtree(trained.recorded)
     assert recording.record("toy", trained.places) == trained.said
-    assert trained.record.read_bytes() == before
+    assert trained.records() == before and len(before) == len(GRID)
 
 
 def test_a_record_holds_no_vectors_and_no_dates(trained):
-    with zipfile.ZipFile(trained.record) as archive:
+    with zipfile.ZipFile(trained.record("contrastive")) as archive:
         members = archive.infolist()
     names = [member.filename for member in members]
     assert names == sorted(names) and not [name for name in names if "embeddings" in name]
@@ -317,31 +325,31 @@ def test_a_record_holds_no_vectors_and_no_dates(trained):
 
 
 def test_unpacked_runs_are_recorded_as_they_were(trained, fresh):
-    before = fresh.record.read_bytes()
+    before = fresh.records()
     fresh.grid()
     recording.record("toy", fresh.places)
-    assert fresh.record.read_bytes() == before == trained.record.read_bytes()
+    assert fresh.records() == before == trained.records()
 
 
 def test_a_record_grows_and_loses_nothing(fresh):
-    before = recorded_runs.folders(fresh.record)
-    more = fresh.ensure(seed=7)  # of a study: no cell of the grid
+    before = fresh.records()
+    fresh.ensure(seed=7)  # of a study: no cell of the grid
     said = recording.record("toy", fresh.places)
-    after = recorded_runs.folders(fresh.record)
-    added = after.pop(more.settings.folder.as_posix())
-    assert after == before and "4 runs" in said and "3 of them as they were recorded before" in said
+    after, added = fresh.records(), recorded_runs.read(fresh.record(seed=7))
+    assert before.items() <= after.items() and len(after) == len(before) + 1
+    assert "4 runs" in said and "3 of them as they were recorded before" in said
     assert set(added) == {"params.yaml", "metrics.json", "per_user.parquet", "history.csv", "manifest.json"}
 
 
 def test_runs_of_a_checkout_with_changes_are_left_out(fresh, monkeypatch):
-    before = fresh.record.read_bytes()
+    before = fresh.records()
     for dirty in (True, None):
         monkeypatch.setattr(cells, "environment", lambda dirty=dirty: clean(dirty))
         run = fresh.ensure(vectors=True, seed=8 + bool(dirty))
         assert run.manifest["git"]["dirty"] is dirty
     said = recording.record("toy", fresh.places)
     assert "uncommitted changes: toy/none/lightgcn/base/seed8, toy/none/lightgcn/base/seed9" in said
-    assert fresh.record.read_bytes() == before
+    assert fresh.records() == before
 
 
 def test_outdated_runs_and_other_scales_are_left_out(fresh):
@@ -349,10 +357,10 @@ def test_outdated_runs_and_other_scales_are_left_out(fresh):
     (outdated.path / "manifest.json").write_text(json.dumps(outdated.manifest | {"key": "of older code"}))
     settings = other.manifest["settings"] | {"scale": "quick"}
     (other.path / "manifest.json").write_text(json.dumps(other.manifest | {"settings": settings}))
-    before = fresh.record.read_bytes()
+    before = fresh.records()
     said = recording.record("toy", fresh.places)
     assert "not of today's settings, code and data: toy/none/lightgcn/base/seed7" in said and "seed8" not in said
-    assert fresh.record.read_bytes() == before
+    assert fresh.records() == before
 
 
 def test_a_dataset_without_an_experiment_is_told(fresh):

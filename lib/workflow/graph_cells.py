@@ -76,15 +76,14 @@ class GraphCell:
 
     @property
     def record(self) -> Path:
-        """The file that holds recorded runs of this dataset and its variants."""
-        return recorded_runs.place(read_dataset(self.settings.dataset).name, Path(self.data))
+        """The file that holds this run where it is recorded."""
+        return recorded_runs.place(self.settings, self.data)
 
     def recall(self) -> bool:
-        """Take the run from data/recorded, without vectors, if one of these settings, data and code is there."""
-        manifest = recorded_runs.manifest(self.record, self.settings.folder)
-        if not cells.describes(manifest, self):
+        """Take the run from data/recorded, without vectors, if it is there with these settings, data and code."""
+        if not cells.describes(recorded_runs.manifest(self.record), self):
             return False
-        recorded_runs.unpack(self.record, self.settings.folder, self.path, replaced=self.results)
+        recorded_runs.unpack(self.record, self.path, replaced=self.results)
         return True
 
     def compute(self, key: str, device: str) -> dict:

@@ -1,7 +1,7 @@
 """Which files decide a result besides the code that it imports; a change of one makes it out of date."""
 
 from lib.core.files import ROOT, read_yaml
-from lib.core.names import read_alignment, read_encoder, reads_text
+from lib.core.names import read_alignment, read_dataset, read_encoder, reads_text
 
 
 def fetched(name: str) -> str:
@@ -9,9 +9,9 @@ def fetched(name: str) -> str:
     return f"data/cache/fetched/{name}.json"
 
 
-def recorded_runs(dataset: str) -> str:
-    """The file that holds recorded runs of a dataset and its variants (lib/workflow/recorded_runs.py)."""
-    return f"data/recorded/{dataset}/runs.zip"
+def recorded_run(dataset: str, folder) -> str:
+    """The file that may hold a recorded run of a dataset or its variants, by the run's folder below runs/."""
+    return f"data/recorded/{read_dataset(dataset).name}/runs/{folder}.zip"
 
 
 def dataset_files(dataset: str) -> list[str]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from lib.core.errors import UserError
 from lib.core.files import ROOT
-from lib.core.names import read_dataset
 from lib.workflow import experiments, pipeline
 from lib.workflow.durations import estimate, measured
-from lib.workflow.input_files import recorded_runs
+from lib.workflow.input_files import recorded_run
 from lib.workflow.notebook_jobs import OWN_CODE
 from lib.workflow.pipeline import Task
 
@@ -94,13 +93,13 @@ def _is_trained(task: Task) -> bool:
 
 def _is_recorded(task: Task) -> bool:
     """Whether data/recorded has the run of a training, with today's settings and code."""
-    if not (ROOT / recorded_runs(read_dataset(task.job.parameters["dataset"]).name)).exists():
+    if not (ROOT / recorded_run(task.job.parameters["dataset"], task.name)).exists():
         return False
     from lib.workflow.cells import of_this_code
     from lib.workflow.recorded_runs import manifest
 
     cell = _cell(task)
-    return of_this_code(manifest(cell.record, cell.settings.folder), cell)
+    return of_this_code(manifest(cell.record), cell)
 
 
 def _cell(task: Task):

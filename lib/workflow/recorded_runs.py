@@ -1,21 +1,22 @@
-"""Recorded runs: what finished runs left, without their vectors, as committed in data/recorded/<dataset>/runs.zip.
+"""Recorded runs: what finished runs left, without their vectors, as committed below data/recorded/<dataset>/runs.
 
-A member of the file is <run folder below runs/>/<name>; lib/workflow/recording.py writes it. A run taken from it lies
-in its run folder as if it had been trained there, and its manifest says where it comes from.
+The tree there is that of runs/, with one zip file in place of each run folder; lib/workflow/recording.py writes them.
+A run taken from there lies in its run folder as if it had been trained in it, and its manifest says where it comes
+from.
 """
 
 import json
 import zipfile
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from pathlib import Path, PurePosixPath
+from functools import cached_property
+from pathlib import Path
 
 from lib.analysis import run_hits, run_overlap
 from lib.core.errors import UserError
 from lib.core.files import ROOT, atomic_path
-from lib.core.names import read_dataset
 from lib.training.run_folder import Run
-from lib.workflow.input_files import recorded_runs
+from lib.training.run_settings import RunSettings
+from lib.workflow.input_files import recorded_run
 from lib.workflow.manifests import NAME
 
 # what was measured on the vectors while they were there (lib/analysis/kept_measures.py)
@@ -32,56 +33,43 @@ class RecordedRun(Run):
         own = self.settings
         words = f"{own.dataset} {own.backbone} {own.alignment} --seed {own.seed} --scale {own.scale}"
         words += f" --encoder {own.encoder}" if own.encoder != "none" else ""
-        record = recorded_runs(read_dataset(own.dataset).name)
+        record = recorded_run(own.dataset, own.folder)
         raise UserError(
             f"{own.folder} comes from {record}, which has no vectors: train it again with "
             f"python -m lib train {words}, or ask for vectors with ensure(settings, vectors=True)"
         )
 
 
-def place(dataset: str, data: Path = ROOT / "data") -> Path:
-    """The record of a dataset and its variants."""
-    return Path(data) / Path(recorded_runs(dataset)).relative_to("data")
+def place(settings: RunSettings, data: Path = ROOT / "data") -> Path:
+    """The file that holds a recorded run of these settings, if there is one."""
+    return Path(data) / Path(recorded_run(settings.dataset, settings.folder)).relative_to("data")
 
 
-def folders(record: Path) -> dict[str, dict[str, bytes]]:
-    """Every run in a record: {folder below runs/: {file: content}}; empty where there is no record."""
-    found = {}
-    if record.is_file():
-        with _opened(record) as archive:
-            for name in archive.namelist():
-                member = PurePosixPath(name)
-                found.setdefault(member.parent.as_posix(), {})[member.name] = archive.read(name)
-    return found
-
-
-def manifest(record: Path, folder: Path) -> dict:
-    """The manifest of a recorded run; empty where the record does not have it."""
+def read(record: Path) -> dict[str, bytes]:
+    """The files of a recorded run by name; empty where it is not recorded."""
     if not record.is_file():
         return {}
-    stat = record.stat()
-    return _manifests(record, stat.st_size, stat.st_mtime_ns).get(Path(folder).as_posix(), {})
+    with _opened(record) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
-def unpack(record: Path, folder: Path, target: Path, replaced: tuple[str, ...]) -> None:
+def manifest(record: Path) -> dict:
+    """The manifest of a recorded run; empty where it is not recorded."""
+    if not record.is_file():
+        return {}
+    with _opened(record) as archive:
+        return json.loads(archive.read(NAME))
+
+
+def unpack(record: Path, target: Path, replaced: tuple[str, ...]) -> None:
     """Write the files of a recorded run into a run folder, in place of its files `replaced`."""
     (target / NAME).unlink(missing_ok=True)  # unfinished from here on
     for name in replaced:  # an outdated run's vectors must not be taken for this run's
         (target / name).unlink(missing_ok=True)
-    with _opened(record) as archive:
-        names = [name for name in archive.namelist() if PurePosixPath(name).parent == PurePosixPath(folder)]
-        # the manifest last: a folder with one is finished
-        for name in sorted(names, key=lambda name: PurePosixPath(name).name == NAME):
-            with atomic_path(target / PurePosixPath(name).name) as temporary:
-                temporary.write_bytes(archive.read(name))
-
-
-@lru_cache(maxsize=8)
-def _manifests(record: Path, size: int, time: int) -> dict[str, dict]:
-    """All manifests of a record as it was at that size and time: a table of fifty cells asks for each of them."""
-    with _opened(record) as archive:
-        names = [name for name in archive.namelist() if PurePosixPath(name).name == NAME]
-        return {PurePosixPath(name).parent.as_posix(): json.loads(archive.read(name)) for name in names}
+    # the manifest last: a folder with one is finished
+    for name, content in sorted(read(record).items(), key=lambda file: file[0] == NAME):
+        with atomic_path(target / name) as temporary:
+            temporary.write_bytes(content)
 
 
 def _opened(record: Path) -> zipfile.ZipFile:

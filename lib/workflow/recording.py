@@ -1,6 +1,7 @@
 """Pack the finished runs of a dataset into data/recorded, so that they outlive the machine that trained them.
 
-What is left out are the vectors, which are most of the bytes; what tables need of them is measured before.
+Each run is a file of its own, so that a grid which takes days can be recorded as it grows. What is left out are the
+vectors, which are most of the bytes; what tables need of them is measured before.
 """
 
 import io
@@ -18,7 +19,7 @@ from lib.core.errors import unknown
 from lib.core.files import ROOT, atomic_path
 from lib.core.names import read_dataset
 from lib.training.run_settings import RunSettings
-from lib.workflow import cells, experiments, recorded_runs
+from lib.workflow import cells, experiments
 from lib.workflow.graph_cells import GraphCell
 from lib.workflow.grids import grid
 from lib.workflow.manifests import NAME, read_manifest
@@ -50,14 +51,14 @@ def record(dataset: str, places: Places | None = None) -> str:
     own = [entry for (_, of), entry in known.items() if of == dataset]
     if not own:
         raise unknown("dataset of params/experiments.yaml", dataset, {of for _, of in known})
-    path = recorded_runs.place(dataset, places.data)
-    before = recorded_runs.folders(path)
     wanted, dirty, outdated = _runs(dataset, own[0].grid.scale, places)
     measures = _Measures(own, places)
-    packed = {cell.settings.folder.as_posix(): _files(cell, measures, path, places) for cell in wanted}
-    _write(path, before | packed)
-    kept = len(before.keys() - packed.keys())
-    said = f"{path}: {len(before | packed)} runs in {path.stat().st_size / 2**20:.1f} MiB"
+    for cell in wanted:
+        _write(cell.record, _files(cell, measures, places))
+    folder = places.data / "recorded" / dataset / "runs"
+    files = list(folder.rglob("*.zip"))
+    said = f"{folder}: {len(files)} runs in {sum(file.stat().st_size for file in files) / 2**20:.1f} MiB"
+    kept = len(files) - len(wanted)
     said += f", {kept} of them as they were recorded before" if kept else ""
     said += f"; left out, made with uncommitted changes: {', '.join(dirty)}" if dirty else ""
     return said + (f"; left out, not of today's settings, code and data: {', '.join(outdated)}" if outdated else "")
@@ -117,7 +118,7 @@ class _Measures:
         return found
 
 
-def _files(cell: GraphCell, measures: _Measures, record: Path, places: Places) -> dict[str, bytes]:
+def _files(cell: GraphCell, measures: _Measures, places: Places) -> dict[str, bytes]:
     """The content of a run's members by name."""
     manifest = read_manifest(cell.path)
     files = {name: (cell.path / name).read_bytes() for name in TAKEN}
@@ -129,7 +130,7 @@ def _files(cell: GraphCell, measures: _Measures, record: Path, places: Places) -
         frames = measures.of(cell)
         files |= {name: _parquet(frame) for name, (frame, _) in frames.items()}
         manifest["recorded"] = {
-            "file": f"data/{record.relative_to(places.data).as_posix()}",
+            "file": f"data/{cell.record.relative_to(places.data).as_posix()}",
             "date": _day(cell.path / "per_user.parquet"),
             "measured": {name: kept_measures.code_of(module) for name, (_, module) in frames.items()},
         }
@@ -151,15 +152,14 @@ def _parquet(frame: pd.DataFrame) -> bytes:
     return frame.to_parquet(None, index=False, compression=None, **encoded)
 
 
-def _write(path: Path, runs: dict[str, dict[str, bytes]]) -> None:
-    """Write the archive; the same runs give the same bytes."""
+def _write(path: Path, files: dict[str, bytes]) -> None:
+    """Write the archive of a run; the same files give the same bytes."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        for folder, files in sorted(runs.items()):
-            for name, data in sorted(files.items()):
-                member = zipfile.ZipInfo(f"{folder}/{name}", LONGEST_AGO)
-                # what zipfile takes from the operating system otherwise
-                member.create_system, member.external_attr = 3, 0o644 << 16
-                archive.writestr(member, data, zipfile.ZIP_DEFLATED, compresslevel=9)
+        for name, data in sorted(files.items()):
+            member = zipfile.ZipInfo(name, LONGEST_AGO)
+            # what zipfile takes from the operating system otherwise
+            member.create_system, member.external_attr = 3, 0o644 << 16
+            archive.writestr(member, data, zipfile.ZIP_DEFLATED, compresslevel=9)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content.getvalue())
