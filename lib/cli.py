@@ -52,6 +52,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
     add("--model", help="a file of params/language_models; default: the dataset's own")
     add("--live", action="store_true", help="ask again what is recorded already")
     add("--threads", type=int, help="processor cores for a local model")
+    add("--budget", type=float, metavar="DOLLARS", help="most that an endpoint may cost, by the prices in its yaml")
     add("--estimate", action="store_true", help="only say how much there is to ask and what it costs")
 
     add = command(train)
@@ -113,11 +114,11 @@ def fetch(names: list[str], local: Path | None) -> None:
         print(f"{name}: {len(files)} files in {folder.relative_to(ROOT)} from {origin.get('source', 'your own copy')}")
 
 
-def profiles(dataset: str, model: str | None, live: bool, threads: int | None, estimate: bool) -> None:
+def profiles(dataset: str, model: str | None, live: bool, threads: int | None, budget, estimate: bool) -> None:
     """Let a language model write the profiles of a dataset; records its answers and goes on where it stopped."""
     from lib.data import datasets
     from lib.language import profiles as writing
-    from lib.language.llm import language_models
+    from lib.language.llm import asking, language_models
     from lib.language.llm.estimate import estimate as cost
 
     about = datasets.settings(dataset)
@@ -129,7 +130,8 @@ def profiles(dataset: str, model: str | None, live: bool, threads: int | None, e
     print(cost(pending, settings) if pending else f"all answers of {model} are recorded")
     if estimate:
         return
-    answers = writing.write(interactions, about, settings, live=live, threads=threads)["answers"]
+    writer = asking.open_writer(settings, threads, budget) if pending else None
+    answers = writing.write(interactions, about, settings, live=live, writer=writer)["answers"]
     for side, counts in answers.items():
         print(f"{side}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
 

@@ -14,7 +14,7 @@ from lib.core.errors import UserError
 from lib.core.files import ROOT
 from lib.data import datasets, sources
 from lib.language import profiles
-from lib.language.llm import estimate
+from lib.language.llm import asking, estimate
 from lib.results import records
 from lib.workflow import doctor, notebook_jobs, plan
 from lib.workflow.input_files import fetched
@@ -174,15 +174,16 @@ def test_train_passes_the_status_on(monkeypatch):
 
 
 def test_profiles_says_what_it_takes_before_asking(capsys, monkeypatch):
-
     monkeypatch.setattr(datasets, "load", lambda name: name)
     monkeypatch.setattr(profiles, "pending", lambda data, about, settings, live: ["a prompt"] * 3 if live else [])
     monkeypatch.setattr(estimate, "estimate", lambda prompts, settings: f"{len(prompts)} prompts, about $0.02")
-    counts = {"answers": {"item": {"ok": 5, "repaired": 1}, "user": {"ok": 4}}}
-    monkeypatch.setattr(profiles, "write", lambda data, about, settings, live, threads: counts)
+    opened, counts = [], {"answers": {"item": {"ok": 5, "repaired": 1}, "user": {"ok": 4}}}
+    monkeypatch.setattr(asking, "open_writer", lambda settings, threads, budget: opened.append((threads, budget)))
+    monkeypatch.setattr(profiles, "write", lambda data, about, settings, live, writer: counts)
     assert run(capsys, "profiles", "movielens-100k", "--estimate")[1] == "all answers of smollm2 are recorded\n"
-    status, out, _ = run(capsys, "profiles", "movielens-100k", "--live")
+    status, out, _ = run(capsys, "profiles", "movielens-100k", "--live", "--threads", "2", "--budget", "0.5")
     assert (status, out.splitlines()) == (0, ["3 prompts, about $0.02", "item: 5 ok, 1 repaired", "user: 4 ok"])
+    assert opened == [(2, 0.5)]
 
 
 def test_index_lists_what_was_saved(capsys, monkeypatch, tmp_path):

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from lib import cli
+from lib.core.environment import environment
 from lib.core.errors import UserError
 from lib.core.files import ROOT, digest
 from lib.workflow import execution, notebook_jobs
@@ -155,6 +156,18 @@ def test_crash_shows_where_python_was(root):
 def test_promised_output_is_missing(root):
     short, _ = failure(job(root, "1", outputs=("table.csv",)))
     assert "the notebook ended without writing table.csv" in short
+
+
+def test_a_key_of_the_environment_is_in_nothing_that_is_written(root, monkeypatch, capfd):
+    """Notebook, page of a failure, messages, and what a manifest says of the machine."""
+    key = "sk-test-a-key-that-must-stay-secret"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    notebook_jobs.run(job(root, "import os\nlen(os.environ['OPENAI_API_KEY'])"))
+    _, page = failure(job(root, "import os\nlen(os.environ['OPENAI_API_KEY']) / 0"))
+    files = [path.read_bytes() for path in root.rglob("*") if path.is_file()]
+    printed = capfd.readouterr()
+    written = b"".join(files).decode(errors="replace") + page + printed.out + printed.err + json.dumps(environment())
+    assert "ZeroDivisionError" in written and key not in written
 
 
 # Command line

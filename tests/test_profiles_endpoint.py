@@ -14,7 +14,8 @@ from film_data import interactions
 from lib.core.errors import UserError
 from lib.data.dataset_settings import DatasetSettings
 from lib.language import profiles, prompts
-from lib.language.llm import endpoint, estimate, language_models, recorded
+from lib.language.llm import asking, endpoint, estimate, language_models, recorded
+from lib.language.llm.budget import Budget
 from lib.language.profile_answers import ProfileParser
 
 KEY = "sk-test-a-key-that-must-stay-secret"
@@ -260,6 +261,74 @@ def test_the_key_is_in_no_file_and_no_log(dataset, settings, server, tmp_path, c
     printed = capfd.readouterr()
     written = [path.read_text() for path in files] + [caplog.text, printed.out, printed.err]
     assert not any(KEY in text or KEY[:12] in text for text in written)
+
+
+# What it may cost
+
+
+PRICES = {"input": 1000.0, "output": 100_000.0}  # so dear that a few requests are a few dollars
+
+
+def counted(read: int, written: int):
+    """FINE, with the tokens that it took."""
+    status, headers, body = FINE
+    return (
+        status,
+        headers,
+        json.dumps(json.loads(body) | {"usage": dict(prompt_tokens=read, completion_tokens=written)}),
+    )
+
+
+@pytest.mark.parametrize("budget", [0, 30, 100, 1e6])
+@pytest.mark.parametrize("tokens", [(100, 10), (400, 160)])
+def test_no_more_is_spent_than_the_budget(settings, server, budget, tokens):
+    """What the endpoint itself counted is added up here, whatever the writer thinks."""
+    server.answer = lambda number, body: counted(*tokens)
+    priced = server.settings(prices=PRICES, concurrency=4)
+    asked = prompts.requests(interactions(), "films") * 3
+    writer, answers, problem = endpoint.EndpointWriter(priced, budget=budget), [], ""
+    try:
+        answers.extend(writer.write(asked, ProfileParser()))
+    except UserError as error:
+        problem = str(error)
+    cost = (tokens[0] * PRICES["input"] + tokens[1] * PRICES["output"]) / 1e6
+    spent = cost * len(server.requests)
+    most = (2000 * PRICES["input"] + priced.max_tokens * PRICES["output"]) / 1e6  # of one request, generously
+    assert spent <= budget
+    if budget == 1e6:
+        assert not problem and len(server.requests) == len(asked)
+    else:
+        assert f"the budget of ${budget:g} is used up" in problem and "\n" not in problem
+        assert spent > budget - 4 * most - cost  # stops late, not at the first doubt: four requests are under way
+
+
+def test_answers_before_the_budget_was_used_up_are_kept(dataset, settings, server, tmp_path):
+    server.answer = lambda number, body: counted(400, 160)
+    data, priced = interactions(), server.settings(prices=PRICES)
+    total = len(asking.once(prompts.requests(data, "films")))
+    with pytest.raises(UserError, match="go on with a new budget"):
+        profiles.write(data, dataset, priced, tmp_path, writer=endpoint.EndpointWriter(priced, budget=60))
+    first = len(server.requests)
+    assert 0 < first < total
+    profiles.write(data, dataset, priced, tmp_path, writer=endpoint.EndpointWriter(priced, budget=1e6))
+    assert len(server.requests) == total
+
+
+def test_a_reply_without_counted_tokens_costs_the_most(settings, server, asked):
+    priced = server.settings(prices=PRICES, concurrency=1)
+    reserved = sum(Budget(1e6, priced).reserve(request.messages) for request in asked)
+    for budget, enough in ((reserved * 1.01, True), (reserved * 0.99, False)):
+        writer = endpoint.EndpointWriter(priced, budget=budget)
+        if enough:
+            assert len(list(writer.write(asked, ProfileParser()))) == len(asked)
+        else:
+            with pytest.raises(UserError, match="budget"):
+                list(writer.write(asked, ProfileParser()))
+
+
+def test_a_budget_needs_prices(settings):
+    with pytest.raises(UserError, match="has no prices.*add prices to its yaml"):
+        endpoint.EndpointWriter(settings, budget=1)
 
 
 def test_estimate(settings, asked):

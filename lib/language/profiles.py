@@ -42,12 +42,11 @@ def write(
     model: LocalModel | EndpointModel,
     data: Path = ROOT / "data",
     live: bool = False,
-    threads: int | None = None,
     writer=None,
 ) -> dict:
     """Let `model` write what its recording below `data`/recorded lacks; returns and raises what `asking.write` does."""
     asked, where = prompts.requests(interactions, settings.wording), folder(interactions.name, model.name, data)
-    return asking.write(asked, ProfileParser(), model, where, live, threads, writer)
+    return asking.write(asked, ProfileParser(), model, where, live, writer)
 
 
 def pending(

@@ -4,6 +4,7 @@ request_and_answer  a request, the answer to it, and the parser that tells usabl
 language_models     what params/language_models/<name>.yaml may say
 local               writes answers with a model on this machine
 endpoint            writes answers with a model behind an OpenAI-compatible address
+budget              a limit on what an endpoint may cost
 recorded            answers on disk, found again by the key of their request
 estimate            tokens and cost before anything is asked
 asking              opens a writer, asks what is not on record and records it

@@ -12,8 +12,10 @@ from lib.language.llm.language_models import EndpointModel, LocalModel
 from lib.language.llm.request_and_answer import Parser, Request
 
 
-def open_writer(settings: LocalModel | EndpointModel, threads: int | None = None):
-    """The writer that `settings` describe; `threads` limits the processor cores of a local model.
+def open_writer(settings: LocalModel | EndpointModel, threads: int | None = None, budget: float | None = None):
+    """The writer that `settings` describe.
+
+    `threads` limits the processor cores of a local model, `budget` the US dollars that an endpoint may cost.
 
     A writer has its `settings`, and `write(requests, parser)` yields one Answer per request, in any order. Raises
     UserError when the model or its key is not there.
@@ -22,7 +24,7 @@ def open_writer(settings: LocalModel | EndpointModel, threads: int | None = None
     if settings.writer == "endpoint":
         from lib.language.llm.endpoint import EndpointWriter
 
-        return EndpointWriter(settings)
+        return EndpointWriter(settings, budget=budget)
     from lib.language.llm.local import LocalWriter
 
     return LocalWriter(settings, threads)
@@ -34,7 +36,6 @@ def write(
     settings: LocalModel | EndpointModel,
     folder: Path,
     live: bool = False,
-    threads: int | None = None,
     writer=None,
 ) -> dict:
     """Record the answers to `requests` in `folder` and return the content of its writer.json (settings, counts, ...).
@@ -45,7 +46,7 @@ def write(
     """
     asked, waiting = once(requests), recorded.unfinished(folder, settings)
     if missing := pending(asked, settings, folder, live):
-        _ask(missing, parser, writer or open_writer(settings, threads), waiting)
+        _ask(missing, parser, writer or open_writer(settings), waiting)
     # nothing waits where everything was on record, and then the recording stays as it is
     if fresh := recorded.read(waiting):
         # fresh answers replace those on record, which is what `live` is for

@@ -12,6 +12,7 @@ import openai
 import tenacity
 
 from lib.core.errors import UserError
+from lib.language.llm.budget import Budget
 from lib.language.llm.language_models import EndpointModel
 from lib.language.llm.request_and_answer import Answer, Parser, Request
 
@@ -22,11 +23,13 @@ BACKOFF = tenacity.wait_exponential_jitter(initial=1, max=60, jitter=1)
 class EndpointWriter:
     """Asks the endpoint that `settings` name, several requests at a time.
 
-    Raises UserError without a key for it. `sleep` takes the seconds to wait before another try.
+    Raises UserError without a key for it. `sleep` takes the seconds to wait before another try, `budget` is the most
+    that its answers may cost, in US dollars.
     """
 
-    def __init__(self, settings: EndpointModel, sleep=None):
+    def __init__(self, settings: EndpointModel, sleep=None, budget: float | None = None):
         self.settings, self.secret = settings, _secret(settings)
+        self.budget = Budget(budget, settings) if budget is not None else None
         self.stopped = threading.Event()
         self.sleep = sleep or self.stopped.wait  # ends early when another request has failed for good
         # without the client's own retries, which would multiply with those of `_ask`
@@ -37,8 +40,8 @@ class EndpointWriter:
     def write(self, requests: list[Request], parser: Parser) -> Iterator[Answer]:
         """Yield one Answer per request as they come in.
 
-        Raises UserError when the endpoint refuses the key or stays busy, failing or silent, after all answers that
-        came before it.
+        Raises UserError when the endpoint refuses the key or stays busy, failing or silent, and when the budget is
+        used up; after all answers that came before it.
         """
         self.stopped.clear()
         problem = None
@@ -88,10 +91,14 @@ class EndpointWriter:
             sleep=self.sleep,
             reraise=True,
         )
+        reserved = self.budget.reserve(messages) if self.budget else 0
         try:
-            return _content(tries(self._post, messages))
+            content, usage = _read(tries(self._post, messages))
         except openai.OpenAIError as error:
             raise self._sentence(error) from None
+        if self.budget:
+            self.budget.settle(reserved, usage)
+        return content
 
     def _post(self, messages) -> str:
         """The body of one HTTP reply; raises openai.OpenAIError when there is none."""
@@ -142,13 +149,14 @@ def _secret(settings: EndpointModel) -> str:
     return secret
 
 
-def _content(body: str) -> str | None:
-    """The text in the body of a chat completion; None when it is not one."""
+def _read(body: str) -> tuple[str | None, dict | None]:
+    """The text in the body of a chat completion and the tokens it counted; None for what is not there."""
     try:
-        content = json.loads(body)["choices"][0]["message"]["content"]
+        completion = json.loads(body)
+        content = completion["choices"][0]["message"]["content"]
     except (ValueError, KeyError, IndexError, TypeError):
-        return None
-    return content if isinstance(content, str) else None
+        return None, None
+    return (content if isinstance(content, str) else None), completion.get("usage")
 
 
 def _passing(error: BaseException) -> bool:
