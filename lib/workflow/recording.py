@@ -95,7 +95,7 @@ def _current(manifest: dict, places: Places) -> GraphCell | None:
 
 
 class _Measures:
-    """What tables read of the vectors of an experiment's cells; studies compare metrics only."""
+    """What tables read of the vectors of an experiment's runs: of studies only the mean overlap with the text."""
 
     def __init__(self, known: list[experiments.Experiment], places: Places):
         self.notebooks = {name for entry in known for name in entry.notebooks}
@@ -105,16 +105,16 @@ class _Measures:
 
     def of(self, cell: GraphCell) -> dict[str, tuple[pd.DataFrame, Path]]:
         """Each frame by its file, with the module that measures it."""
-        if cell.settings.folder not in self.folders:
-            return {}
         run, data, found = cell.read(), cell.interactions, {}
-        if "10_groups" in self.notebooks:
+        of_grid = cell.settings.folder in self.folders
+        if of_grid and "10_groups" in self.notebooks:
             groups = sparsity.degree_groups(data.train.getnnz(axis=0))
             found[run_hits.KEPT] = run_hits.hits_of_run(run, data, groups), run_hits.MEASURE
-        if "07_report_overlap" in self.notebooks and self.aligned:
+        if self.aligned and self.notebooks & {"07_report_overlap", "13_texts"}:
             text, module = self.aligned.text, run_overlap.MEASURE
             found[run_overlap.KEPT_MEANS] = run_overlap.overlap_of_run(run, text), module
-            found[run_overlap.KEPT_OVERLAPS] = run_overlap.overlaps_of_run(run, text), module
+            if of_grid:
+                found[run_overlap.KEPT_OVERLAPS] = run_overlap.overlaps_of_run(run, text), module
         return found
 
 
