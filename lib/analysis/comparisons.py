@@ -87,7 +87,7 @@ def differences(
     model's variance between runs, pooled over all models (`seed_spread`), divided by its number of runs. `others` are
     further models that tell of this spread; those of `untrained` have none. A user's own share of a seed's effect is in
     both, so errors are rather too large than too small. Columns pair (position in `pairs`), metric, seeds, base_seeds,
-    mean, base, relative (difference / base), user_error, seed_error (NaN where no model has two seeds) and those of
+    mean, base, relative (difference / base), user_error, seed_error (NaN without two further seeds) and those of
     `significance.with_errors`. Raises UserError when two models were tested on different users.
     """
     metrics = list(next(iter(models.values()))[0].columns.drop("user")) if models else []
