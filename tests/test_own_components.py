@@ -19,17 +19,19 @@ from lib.core.files import ROOT
 
 PAGE = (ROOT / "docs/your_own_model.md").read_text()
 FILES = ("lib", "params", "notebooks", "tests", "docs", "data/README.md", "pyproject.toml", ".vscode")
-# which of all tests look at what is there: components, blocks of params/, datasets, experiments
+# those of all tests that look at which components, blocks of params/, datasets and experiments are there
 LOOKING = (
     "tests/test_backbones.py",
     "tests/test_datasets.py::test_shipped_settings_are_complete",
-    "tests/test_editor_schemas.py",
-    "tests/test_experiments.py",
-    "tests/test_pipeline.py",
+    "tests/test_editor_schemas.py::test_settings_files_are_accepted_and_a_misspelt_key_is_not",
+    "tests/test_editor_schemas.py::test_the_editor_finds_a_schema_for_every_settings_file",
+    "tests/test_editor_schemas.py::test_wrong_misspelt_and_missing_settings_of_a_cell_are_marked",
+    "tests/test_experiments.py::test_choosing",
+    "tests/test_published_settings.py::test_movielens_has_the_amazon_settings_but_for_autocf",
     "tests/test_published_settings.py::test_table_is_complete",
-    "tests/test_run_settings.py",
-    "tests/test_step.py::test_fixed_shapes_change_neither_losses_nor_gradients",
+    "tests/test_run_settings.py::test_every_cell_resolves",
     "tests/test_step.py::test_captured_steps_train_to_the_same_bytes",
+    "tests/test_step.py::test_fixed_shapes_change_neither_losses_nor_gradients",
 )
 FEW = "not (gccf or sgl or simgcl or dccf or autocf)"  # of the shipped backbones one will do
 
@@ -92,6 +94,6 @@ def test_they_train(copy, alignment):
 
 
 def test_tests_of_the_copy_pass_and_find_them(copy):
-    said = run(copy, "-m", "pytest", "-v", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", FEW, *LOOKING)
+    said = run(copy, "-m", "pytest", "-vv", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", FEW, *LOOKING)
     found = ("[mf-squared]", "[lightgcn-squared]", "[mine-mf-squared]", "test_gradient_reaches_every_parameter[mf]")
     assert all(name in said for name in found) and "skipped" not in said
