@@ -10,7 +10,7 @@
 #                 nothing is trained again
 # make cluster-test   a small grid on a real SLURM of this machine that loses jobs and nodes; needs slurm-wlm installed
 # make hashes     requirements.hashes anew, after a change of requirements.lock
-# make lab        JupyterLab
+# make lab        JupyterLab; LAB="--allow-root --no-browser" in a container
 # make clean      lists what can be remade; CONFIRM=yes deletes it
 
 PYTHON ?= python3.11
@@ -109,7 +109,9 @@ $(SBOM): requirements.hashes $(STAMP)
 	@PYTHONPATH=.venv/cyclonedx $(BIN)/python -m cyclonedx_py requirements --output-reproducible -o $@ requirements.hashes
 
 lab: $(STAMP)
-	@$(BIN)/jupyter lab notebooks
+	@case "$$(id -u)$(LAB)" in 0) echo "JupyterLab does not run as root, as in a container, unless it is told to:" \
+	    "make lab LAB=--allow-root" >&2; exit 1;; esac
+	@$(BIN)/jupyter lab $(LAB) notebooks
 
 clean:
 	@echo "runs (trained models), data/cache, data/downloads, .snakemake and .venv can all be remade:"

@@ -180,8 +180,12 @@ def record(dataset: str) -> None:
 def paper(paper: str, dataset: str, recorded: bool, cores: int) -> None:
     """Make every table and figure of some papers and datasets; what `make paper` calls once everything is installed."""
     from lib.workflow import experiments
+    from lib.workflow.executions import left_out
 
-    experiments.chosen(paper, dataset)  # a misspelt name is told before Snakemake starts, which would add its own words
+    # a misspelt name is told before Snakemake starts, which would add its own words
+    chosen = experiments.chosen(paper, dataset)
+    for sentence in left_out(chosen):
+        print(sentence, flush=True)
     profile = ["--workflow-profile", "params/workflow/default", "--cores", str(cores)]
     command = [sys.executable, "-m", "snakemake", *profile, "--config", f"paper={paper}", f"dataset={dataset}"]
     command += ["recorded=1"] if recorded else []
@@ -192,9 +196,12 @@ def paper(paper: str, dataset: str, recorded: bool, cores: int) -> None:
 
 def plan(paper: str, dataset: str, recorded: bool) -> None:
     """What make paper would run and why; with the time that earlier runs took, here or for the committed results."""
-    from lib.workflow import plan
+    from lib.workflow import experiments, plan
+    from lib.workflow.executions import left_out
 
     print(plan.summary(plan.plan(paper, dataset, recorded), os.cpu_count(), recorded))
+    for sentence in left_out(experiments.chosen(paper, dataset)):
+        print(sentence)
 
 
 def index() -> None:

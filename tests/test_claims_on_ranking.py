@@ -39,7 +39,7 @@ def test_a_claim_is_about_the_mean_over_backbones_and_counts_each():
         "generative against base: inconclusive, +1.0% on average of 1, without an interval; by itself better in 0, "
         "worse in 0, inconclusive in 1 (the spread between seeds is unknown)",
     ]
-    assert claims_on_ranking.ranking_claims(pd.DataFrame(columns=names), table[:0]) == []
+    assert claims_on_ranking.ranking_claims(pd.DataFrame(columns=names), table[:0]) == [claims_on_ranking.NOTHING]
 
 
 # Sparse against dense
@@ -110,3 +110,13 @@ def test_a_study_says_each_comparison_by_its_labels(study):
     ]
     unknown = study[1:2].assign(detectable=np.nan)
     assert claims_on_ranking.study_verdicts(unknown)[0].endswith("inconclusive (seeds' spread unknown)")
+
+
+def test_a_grid_of_base_models_is_said_to_compare_nothing():
+    """In place of every sentence on a comparison, from tables without rows."""
+    said = claims_on_ranking
+    studied = pd.DataFrame(columns=["alignment", "noise", "metric", "verdict"])
+    sparse = pd.DataFrame(columns=["backbone", "alignment", "against", "verdict"])
+    assert said.study_verdicts(studied) == said.sparsity_verdicts(sparse, "user") == [said.NOTHING]
+    assert said.study_claim(studied) == said.sparsity_claims(sparse) == said.NOTHING
+    assert said.study_claims(studied) == {"base": said.NOTHING}

@@ -38,13 +38,13 @@ def test_overlap_verdicts_name_the_backbones_and_what_would_have_shown():
     )
 
 
-def test_without_a_second_run_of_base_it_is_said_that_seeds_are_unknown():
+def test_without_further_runs_of_base_it_is_said_that_seeds_are_unknown():
     table = gains({("gccf", "contrastive"): 40, ("gccf", "generative"): -40}, {})
     assert claims_on_text.overlap_verdicts(table) == [
         f"{name}: 0 of 1 backbones above base; inconclusive for gccf (seeds unknown)"
         for name in ("contrastive", "generative")
     ]
-    assert "unknown without a second run of base" in claims_on_text.spread_said(table, "gain_pct")
+    assert "unknown without two further runs of base" in claims_on_text.spread_said(table, "gain_pct")
 
 
 @pytest.mark.parametrize(

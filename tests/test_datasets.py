@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
+from components import DATASETS
 from scipy import sparse
 
 from lib.core.errors import UserError
@@ -109,7 +110,7 @@ def test_an_unknown_dataset_offers_the_nearest():
         datasets.load("amazn")
 
 
-@pytest.mark.parametrize("name", datasets.names())
+@pytest.mark.parametrize("name", DATASETS)
 def test_shipped_settings_are_complete(name):
     settings = datasets.settings(name)
     assert settings.name == name and settings.sources and settings.licence != "unknown"

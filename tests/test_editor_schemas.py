@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from lib.core.files import ROOT
-from lib.models import backbones
+from lib.core.names import BACKBONES
 from lib.workflow import editor_schemas
 
 EDITOR = json.loads((ROOT / ".vscode/settings.json").read_text())["yaml.schemas"]
@@ -44,7 +44,7 @@ def test_settings_files_are_accepted_and_a_misspelt_key_is_not(name, path):
         jsonschema.validate(content | {"misspelt": 1}, SCHEMAS[name])
 
 
-@pytest.mark.parametrize("name", backbones.names())
+@pytest.mark.parametrize("name", BACKBONES)
 def test_wrong_misspelt_and_missing_settings_of_a_cell_are_marked(name):
     content = yaml.safe_load((ROOT / f"params/amazon/{name}.yaml").read_text())
     blocks = content["hyperparameters"]

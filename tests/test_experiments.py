@@ -4,9 +4,11 @@ import shutil
 
 import pytest
 import yaml
+from components import DATASETS
 
 from lib.core.errors import UserError
 from lib.core.files import ROOT
+from lib.core.names import ALIGNMENTS
 from lib.workflow import experiments
 from lib.workflow.grids import bases, grid
 
@@ -55,7 +57,8 @@ def test_cells_of_a_paper_that_has_none_on_that_dataset(copy):
     ],
 )
 def test_choosing(paper, dataset, found):
-    assert {(entry.paper, entry.dataset) for entry in experiments.chosen(paper, dataset)} == found
+    chosen = {(entry.paper, entry.dataset) for entry in experiments.chosen(paper, dataset)}
+    assert {entry for entry in chosen if entry[1] in DATASETS} == found
 
 
 @pytest.mark.parametrize(
@@ -69,6 +72,29 @@ def test_choosing(paper, dataset, found):
 def test_a_choice_that_is_not_there_is_one_sentence(paper, dataset, message):
     with pytest.raises(UserError, match=message):
         experiments.chosen(paper, dataset)
+
+
+def test_a_grid_says_which_alignments_its_backbones_have(copy):
+    """The plain ones; what `more` adds to one backbone is not another's."""
+    more = [{"backbones": ["sgl"], "alignments": ["generative", "generative+weight=1", "base@generative"]}]
+    own = GRID | {"encoder": "minilm", "alignments": ["base", "contrastive"], "more": more}
+    tree = copy({("rlmrec", "amazon"): {"grid": own}, ("report", "amazon"): {"grid": "rlmrec"}})
+    found = {name: experiments.alignments_of("rlmrec", "amazon", name, tree) for name in ("gccf", "sgl")}
+    assert found == {"gccf": ["base", "contrastive"], "sgl": ["base", "contrastive", "generative"]}
+    assert experiments.alignments_of("rlmrec", "steam", "gccf", tree) == [*ALIGNMENTS]  # without a grid: the paper's
+
+
+def test_a_grid_needs_base(copy):
+    tree = copy({("rlmrec", "amazon"): {"grid": GRID | {"encoder": "minilm", "alignments": ["contrastive"]}}})
+    with pytest.raises(UserError, match="add base to the alignments of gccf: everything is compared with it"):
+        experiments.load(tree)
+
+
+def test_a_first_try_lies_apart_from_results(copy):
+    tree = copy({("rlmrec", "yelp"): {"grid": GRID | {"scale": "tiny"}}})
+    (own,) = experiments.chosen("rlmrec", "yelp", tree)
+    folders = {f"runs/{settings.folder}" for settings in grid("rlmrec", "yelp", params=tree)}
+    assert folders == set(own.grid.folders("yelp")) and all(name.startswith("runs/tiny/yelp/") for name in folders)
 
 
 def test_names_with_any_signs_are_taken(copy):

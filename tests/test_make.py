@@ -1,6 +1,7 @@
 """The two commands' ground: the lock, and one sentence when Python 3.11 is missing."""
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -31,6 +32,22 @@ def test_without_python_there_is_one_sentence(fresh, python):
     assert len(done.stderr.splitlines()) == 1
     assert "needs Python 3.11" in done.stderr and "apt install python3.11 python3.11-venv" in done.stderr
     assert not (fresh / ".venv").exists()
+
+
+@pytest.mark.parametrize(("user", "flag", "runs"), [(0, "", False), (0, "--allow-root", True), (1000, "", True)])
+def test_as_root_the_laboratory_names_the_flag_that_it_needs(fresh, user, flag, runs):
+    tools = fresh / ".venv/bin"
+    tools.mkdir(parents=True)
+    for name, line in (("id", f"echo {user}"), ("jupyter", 'echo ran: "$@"')):
+        (tools / name).write_text(f"#!/bin/sh\n{line}\n")
+        (tools / name).chmod(0o755)
+    (fresh / ".venv/installed").touch()
+    path = f"{tools}:{os.environ['PATH']}"
+    command = ["make", "-C", str(fresh), "-s", "lab", f"LAB={flag}"]
+    done = subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, text=True)
+    assert (done.returncode == 0) == runs
+    assert done.stdout.split() == (["ran:", "lab", *flag.split(), "notebooks"] if runs else [])
+    assert runs or "make lab LAB=--allow-root" in done.stderr.splitlines()[0]
 
 
 def test_clean_deletes_only_when_asked(fresh):

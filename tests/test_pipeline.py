@@ -4,17 +4,21 @@ import re
 from dataclasses import replace
 
 import pytest
+from components import DATASETS
 
 from lib import cli
 from lib.core.errors import UserError
 from lib.core.files import ROOT
 from lib.core.fingerprints import source_of
 from lib.core.names import reads_text
+from lib.data import datasets
+from lib.data.readers import table
 from lib.workflow import experiments, notebook_jobs, pipeline
+from lib.workflow.executions import left_out, needs_vectors
 from lib.workflow.input_files import encoder_files, fetched
 from lib.workflow.notebook_parameters import defaults
 
-EXPERIMENTS = experiments.chosen("all", "all")
+EXPERIMENTS = experiments.chosen("all", " ".join(DATASETS[:2] + DATASETS[3:]))  # steam has none
 TASKS = pipeline.tasks(EXPERIMENTS)
 TRAININGS = [task for task in TASKS if task.job and task.job.notebook.stem == "04_train"]
 
@@ -187,6 +191,69 @@ def test_another_dataset_in_the_experiments_leaves_notebooks_as_they_are():
     assert "params/experiments.yaml" in task.code and "params/experiments.yaml" not in task.job.inputs
 
 
+# Any grid
+
+
+@pytest.fixture
+def own(monkeypatch):
+    """An experiment on amazon by its grid's changes, which all that reads params/experiments.yaml then finds."""
+
+    def made(notebooks, **changes):
+        known = experiments.load()
+        grid = known["rlmrec", "amazon"].grid.model_copy(update={"more": [], "seeds": [7], **changes})
+        entry = experiments.Experiment("rlmrec", "amazon", grid, dict.fromkeys(notebooks, {}))
+        others = {key: other for key, other in known.items() if key[1] != "amazon"}
+        monkeypatch.setattr(experiments, "load", lambda *_: others | {("rlmrec", "amazon"): entry})
+        return entry
+
+    return made
+
+
+STUDIES = ("12_noise", "13_texts", "15_sensitivity")
+
+
+def test_a_grid_without_generative_trains_none_and_no_other_seed(own):
+    entry = own(STUDIES, alignments=["base", "contrastive"])
+    cells = [task.job.parameters for task in pipeline.tasks([entry]) if "/seed" in task.name]
+    assert {cell["seed"] for cell in cells} == {7}
+    kinds = {cell["alignment"].partition("+")[0] for cell in cells}
+    assert kinds == {"base", "contrastive", "kar"}  # the last beside the texts of 13, where a yaml file has it
+
+
+def test_what_a_grid_of_base_models_cannot_have_is_left_out_and_told(own):
+    entry = own(["09_significance", "10_groups", "11_cost", *STUDIES], alignments=["base"], encoder="none")
+    tasks = pipeline.tasks([entry])
+    made = {task.job.notebook.stem for task in tasks if task.job}
+    assert made == {"01_data", "04_train", "09_significance", "10_groups", "12_noise", "15_sensitivity"}
+    assert {task.job.parameters["alignment"].partition("+")[0] for task in tasks if "/seed" in task.name} == {"base"}
+    why = "since the grid has base models only, and it compares alignments with them: add an alignment and an encoder"
+    assert left_out([entry]) == [f"left out: rlmrec/{name} of amazon, {why}" for name in ("11_cost", "13_texts")]
+
+
+@pytest.mark.parametrize(("head", "left"), [("user,item", 1), ("user,item,timestamp", 0)])
+def test_halves_by_time_need_dates(own, head, left, monkeypatch, tmp_path):
+    (tmp_path / "interactions.csv").write_text(f"{head}\n1,1,1\n")
+    monkeypatch.setattr(datasets, "has_dates", lambda name: table.has_dates(tmp_path))
+    entry = own(["14_pretraining"], alignments=["base"], encoder="none")
+    said = left_out([entry])
+    assert len(said) == left and all("amazon has no dates" in sentence for sentence in said)
+    assert any("+early" in task.name for task in pipeline.tasks([entry])) == (not left)
+
+
+def test_a_notebook_is_about_a_backbone_of_the_grid(own):
+    entry = own(["12_noise"], backbones=["gccf"])  # the notebook's own default is another
+    assert any(task.name.endswith("12_noise_gccf") for task in pipeline.tasks([entry]))
+    assert not any("simgcl" in task.name for task in pipeline.tasks([entry]))
+
+
+def test_nothing_of_a_first_try_lies_among_results(own):
+    entry = own(["06_tables", "12_noise"], scale="tiny")
+    tasks = [task for task in pipeline.tasks([entry]) if task.job]
+    assert all(file.startswith("runs/tiny/") for task in tasks for file in (*task.makes, task.done))
+    made = {file for task in tasks for file in task.makes}
+    assert {file for task in tasks for file in task.reads if file.endswith("metrics.json")} <= made
+
+
 # From data/recorded
 
 
@@ -196,8 +263,8 @@ def test_recorded_tasks_are_those_without_vectors():
     left_out = set()
     for path in (ROOT / "notebooks").glob("*/*.ipynb"):
         source = "\n".join(source_of(path))
-        assert bool(reading.search(source)) == pipeline.needs_vectors(path), path
-        left_out |= {f"{path.parent.name}/{path.stem}"} if pipeline.needs_vectors(path) else set()
+        assert bool(reading.search(source)) == needs_vectors(path), path
+        left_out |= {f"{path.parent.name}/{path.stem}"} if needs_vectors(path) else set()
     names = {task.job.notebook.as_posix() for task in pipeline.tasks(EXPERIMENTS, recorded=True) if task.job}
     every = {task.job.notebook.as_posix() for task in pipeline.tasks(EXPERIMENTS) if task.job}
     assert every - names == {f"notebooks/{name}.ipynb" for name in left_out}

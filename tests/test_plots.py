@@ -561,3 +561,16 @@ def test_distant_pairs_show_all_pairs_the_chosen_one_and_the_mean():
         np.testing.assert_allclose(drawn.intervals(axes, "mean and 95% CI"), rows.astype(float))
         levels = drawn.points(axes, "all far pairs")[::2, 1]
         assert levels.tolist() == ([0.1, 0.2, 0.3] if measure == "cosine" else [0.5] * 3)
+
+
+@pytest.mark.parametrize("draw", [forest.forest, ranking.by_group, studies.study_gains, overlap.overlap_gains])
+def test_a_table_without_rows_is_a_sentence(draw):
+    """As those of a grid of base models are; whatever the other arguments, they are not looked at."""
+    figure = draw(pd.DataFrame(columns=["alignment", "verdict"]), None, None)
+    assert [text.get_text() for text in figure.texts] == ["nothing to compare: the grid has base models only"]
+
+
+def test_a_study_of_base_models_has_no_panel_of_gains():
+    rows = [dict(noise=x, alignment="base", metric="recall@20", mean=0.1, ci_low=0, ci_high=0.2) for x in (0, 0.1)]
+    figure = studies.study_lines(pd.DataFrame(rows), "noise", gains=pd.DataFrame(columns=["noise", "alignment"]))
+    assert len(figure.axes) == 1

@@ -77,6 +77,28 @@ def test_each_file_alone_tells_where_it_comes_from(saved, tmp_path, name):
     assert CLAIM in chain and "text 7e47" in chain and f"({record['runs'][0]})" in chain
 
 
+@pytest.mark.parametrize(("scale", "trial"), [("tiny", True), ("quick", False)])
+def test_a_trial_is_never_taken_for_a_result(tmp_path, scale, trial):
+    """Every file says so by itself, a table for people above it."""
+    made = dict(settings={"scale": scale}, inputs={}, key="k")
+    about = dict(claim=CLAIM, notebook="", command="", runs=[made])
+    sidecar = records.save(pd.DataFrame({"a": [1]}), tmp_path / "table", **about)
+    records.save(Figure(), tmp_path / "picture", table="table", **about)
+    wanted = records.TRIAL + CLAIM if trial else CLAIM
+    assert json.loads(sidecar.read_text())["claim"] == wanted
+    for name in ("table.md", "files/table.tex", "picture.png", "files/picture.pdf"):
+        assert records.read(tmp_path / name)["claim"] == wanted
+    assert (f"**{wanted}**" in (tmp_path / "table.md").read_text()) == trial
+
+
+def test_where_trials_lie_everything_is_one(monkeypatch, tmp_path):
+    monkeypatch.setattr(records, "ROOT", tmp_path)  # a data card shows no run that could tell
+    about = dict(claim=CLAIM, notebook="", command="")
+    folder = records.folder("shared", "mine", "tiny")
+    claim = json.loads(records.save(pd.DataFrame({"a": [1]}), folder / "card", **about).read_text())["claim"]
+    assert claim == records.TRIAL + CLAIM and "runs" in folder.relative_to(tmp_path).parts
+
+
 def test_other_readers_see_the_record_too(saved):
     with Image.open(saved / "report/toy" / "lengths.png") as image:
         assert set(image.text) == {"Software", "Description"} and image.text["Software"] == "RepRec"

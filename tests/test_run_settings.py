@@ -4,24 +4,26 @@ import shutil
 
 import pytest
 import yaml
+from components import DATASETS, blocks
 
 from lib.core.errors import UserError
 from lib.core.files import ROOT
-from lib.core.names import ALIGNMENTS
-from lib.models import backbones
+from lib.core.names import ALIGNMENTS, BACKBONES
 from lib.training import run_settings
 
-CELLS = [path for path in (ROOT / "params").glob("*/*.yaml") if path.stem in backbones.names()]
+BLOCKS = blocks()
 
 
-@pytest.mark.parametrize("path", CELLS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-@pytest.mark.parametrize("name", ALIGNMENTS)
-def test_every_committed_cell_resolves(path, name):
-    settings = run_settings.resolve(path.parent.name, path.stem, name, scale="paper")
-    content = yaml.safe_load(path.read_text())
-    assert (content["dataset"], content["backbone"]) == (path.parent.name, path.stem)
+def test_every_dataset_that_is_shipped_has_a_block_for_every_cell():
+    assert {(data, backbone, name) for data in DATASETS for backbone in BACKBONES for name in ALIGNMENTS} <= {*BLOCKS}
+
+
+@pytest.mark.parametrize(("dataset", "backbone", "name"), BLOCKS, ids=lambda value: value)
+def test_every_cell_resolves(dataset, backbone, name):
+    settings = run_settings.resolve(dataset, backbone, name, scale="paper")
+    assert (settings.dataset, settings.backbone) == (dataset, backbone)
     written = settings.backbone_settings | settings.alignment_settings
-    assert content["hyperparameters"][name].items() <= written.items()
+    assert BLOCKS[dataset, backbone, name].items() <= written.items()
     assert settings.encoder == ("none" if name == "base" else "minilm")
 
 

@@ -6,11 +6,12 @@ from itertools import chain
 import pytest
 import torch
 import toys
+from components import added
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lib.core.names import ALIGNMENTS
+from lib.core.names import ALIGNMENTS, BACKBONES
 from lib.models import backbones
 from lib.models.batch import Batch
 from lib.training import run_settings, step
@@ -19,13 +20,18 @@ from lib.training.recommender import build
 from lib.training.sampler import Sampler
 
 DATA, SIZE = toys.interactions(), 50
+ADDED = added()
 CAPTURABLE = [name for name in backbones.names() if backbones.get(name).capturable]
-ALL = [(backbone, kind) for backbone in backbones.names() for kind in ALIGNMENTS] + [("lightgcn", "kar")]
+ALL = [*((backbone, kind) for backbone in BACKBONES for kind in ALIGNMENTS), ("lightgcn", "kar"), *ADDED]
 CELLS = [(backbone, kind) for backbone, kind in ALL if backbone in CAPTURABLE]
 
 
+def settings_of(backbone, kind):
+    return ADDED.get((backbone, kind)) or run_settings.resolve("amazon", backbone, kind, scale="paper")
+
+
 def made(backbone, kind, engine="torch", device="cpu"):
-    cell = run_settings.resolve("amazon", backbone, kind, scale="paper")
+    cell = settings_of(backbone, kind)
     cell = cell.model_copy(update={"protocol": toys.protocol(batch_size=SIZE)})
     model = build(cell, DATA, toys.text(DATA) if kind != "base" else None, device, engine)
     return model, adam(model, cell.protocol)
@@ -169,7 +175,7 @@ def two_threads():
 def test_two_threads_train_to_the_same_bytes_again(backbone, kind, two_threads):
     """At sizes where they share the work: a gradient that they add up with atomics is never twice the same."""
     data, found = toys.interactions(300, 200), []
-    cell = run_settings.resolve("amazon", backbone, kind, scale="paper")
+    cell = settings_of(backbone, kind)
     for _ in range(2):
         model = build(cell, data, toys.text(data, 64) if kind != "base" else None)
         take = step.stepper(model, adam(model, cell.protocol))

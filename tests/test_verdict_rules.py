@@ -61,8 +61,13 @@ def test_the_spread_of_base_is_that_of_a_difference_between_two_runs():
     runs = np.random.default_rng(0).normal(5, 0.3, (4000, 2))
     variance, freedom = rules.spread_of_base(runs[:, 0] - runs[:, 1])
     assert variance == pytest.approx(2 * 0.3**2, rel=0.05) and freedom == 4000
-    assert rules.spread_of_base([0.1, NAN]) == (pytest.approx(0.01), 1)
-    variance, freedom = rules.spread_of_base([NAN])
+    assert rules.spread_of_base([0.1, 0.3, NAN]) == (pytest.approx(0.05), 2)
+
+
+@pytest.mark.parametrize("changes", [[NAN], [0.001], [0.001, NAN]])
+def test_one_pair_of_runs_does_not_tell_what_seeds_do(changes):
+    """Two runs that differ by a thousandth would make every gain look sure."""
+    variance, freedom = rules.spread_of_base(changes)
     assert np.isnan(variance) and freedom == 0
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lib.core.errors import UserError
-from lib.core.names import ALIGNMENTS, COMPARISON, MODEL, matched_base, reads_text
+from lib.core.names import COMPARISON, MODEL, is_plain, matched_base, reads_text
 from lib.evaluation.seed_spread import seed_spread
 from lib.evaluation.significance import means_with_intervals, with_errors
 from lib.evaluation.verdicts.claims_on_ranking import kind_of_base
@@ -87,7 +87,7 @@ def differences(
     model's variance between runs, pooled over all models (`seed_spread`), divided by its number of runs. `others` are
     further models that tell of this spread; those of `untrained` have none. A user's own share of a seed's effect is in
     both, so errors are rather too large than too small. Columns pair (position in `pairs`), metric, seeds, base_seeds,
-    mean, base, relative (difference / base), user_error, seed_error (NaN where no model has two seeds) and those of
+    mean, base, relative (difference / base), user_error, seed_error (NaN without two further seeds) and those of
     `significance.with_errors`. Raises UserError when two models were tested on different users.
     """
     metrics = list(next(iter(models.values()))[0].columns.drop("user")) if models else []
@@ -129,7 +129,7 @@ def against_base(runs: Sequence[Ranked]) -> pd.DataFrame:
 
     `against` is base, and also base@<alignment>, base with the backbone settings of the aligned model, where it was
     run: the first is the paper's comparison, the second one of alignment alone. Verdicts are on the PRIMARY metric and
-    the paper's alignments, one family for each dataset; other rows stand beside them without one.
+    plain alignments (`names.is_plain`), one family for each dataset; other rows stand beside them without one.
     """
     models = samples(runs)
     pairs = base_partners(models)
@@ -139,8 +139,8 @@ def against_base(runs: Sequence[Ranked]) -> pd.DataFrame:
 
 
 def judged(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the primary metric and the paper's alignments decided as one family for each dataset."""
-    counted = table[(table["metric"] == PRIMARY) & table["alignment"].isin(ALIGNMENTS)]
+    """The rows of the primary metric and plain alignments decided as one family for each dataset."""
+    counted = table[(table["metric"] == PRIMARY) & table["alignment"].map(is_plain).astype(bool)]
     families = [decided(family)[JUDGED] for _, family in counted.groupby("dataset", sort=False)]
     return table.join(pd.concat(families)) if families else table.reindex(columns=[*table.columns, *JUDGED])
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lib.analysis import comparisons
-from lib.core.names import ALIGNMENTS, COMPARISON, is_matched
+from lib.core.names import COMPARISON, is_matched, is_plain
 from lib.evaluation.seed_spread import seed_spread
 from lib.evaluation.significance import variance_of_difference, with_errors
 from lib.evaluation.verdicts.rules import decided
@@ -94,9 +94,9 @@ def sparse_against_dense(parts: dict[str, list[Part]], metric: str = "recall@20"
 
     Columns of COMPARISON, sparse and dense (the two gains), sparse_low (lower end of the 95% interval of sparse), those
     of `significance.with_errors` for sparse - dense, whose chance is that of users and of seeds, and of
-    `rules.decided`, for which all rows are a family. Models that are not the paper's are left out.
+    `rules.decided`, for which all rows are a family. Models with changed settings are left out.
     """
-    first, last = ([run for run in group if _of_the_paper(run)] for group in (list(parts.values())[i] for i in (0, -1)))
+    first, last = ([run for run in group if _is_judged(run)] for group in (list(parts.values())[i] for i in (0, -1)))
     gains = [_gains(runs, metric) for runs in (first, last)]
     # what the spread between seeds is about: by how much one run ranks the sparse better than the dense
     sparse, dense = comparisons.samples(first), comparisons.samples(last)
@@ -116,8 +116,8 @@ def sparse_against_dense(parts: dict[str, list[Part]], metric: str = "recall@20"
     return decided(pd.concat([table, with_errors(table["sparse"] - table["dense"], variances, freedoms)], axis=1))
 
 
-def _of_the_paper(run: Ranked) -> bool:
-    return run.settings.alignment in ALIGNMENTS or is_matched(run.settings.alignment)
+def _is_judged(run: Ranked) -> bool:
+    return is_plain(run.settings.alignment) or is_matched(run.settings.alignment)
 
 
 def _gains(runs: list[Part], metric: str) -> pd.DataFrame:

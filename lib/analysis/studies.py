@@ -49,7 +49,8 @@ def differences(
     bases = {_values(key, shared): key for key in frames if base.items() <= dict(key).items()}
     pairs = [(key, bases[_values(key, shared)]) for key in frames if not base.items() <= dict(key).items()]
     table = comparisons.differences(frames, pairs, comparisons.samples(others))
-    labels = pd.DataFrame([dict(pairs[number][0]) for number in table["pair"]], index=table.index)
+    named = [dict(pairs[number][0]) for number in table["pair"]]
+    labels = pd.DataFrame(named, index=table.index, columns=[*dict(next(iter(frames)))])
     judged = decided(table[table["metric"] == PRIMARY])[comparisons.JUDGED]
     return pd.concat([labels, table.drop(columns="pair")], axis=1).join(judged)
 

@@ -8,15 +8,17 @@ from lib.data.interactions import Interactions
 from lib.evaluation import ranking
 
 
-def untrained_rankings(data: Interactions, text: torch.Tensor, ks=(5, 10, 20)) -> dict[str, pd.DataFrame]:
+def untrained_rankings(data: Interactions, text: torch.Tensor | None, ks=(5, 10, 20)) -> dict[str, pd.DataFrame]:
     """Per-user test metrics of rankings without training: {'text only', 'popularity', 'random': frame}.
 
-    text: vectors of users then items [n_users + n_items, T], scored by their dot product as final vectors are.
+    text: vectors of users then items [n_users + n_items, T], scored by their dot product as final vectors are; without
+    them there is no 'text only'.
     """
     # final vectors of width one, 1 for every user: a score is then the item's popularity, of which only the order
     # counts
     popularity = np.concatenate([np.ones(data.n_users), np.log1p(data.train.getnnz(axis=0))])
-    finals = {"text only": text, "popularity": torch.from_numpy(popularity)[:, None]}
+    finals = {} if text is None else {"text only": text}
+    finals["popularity"] = torch.from_numpy(popularity)[:, None]
     tables = {name: ranking.evaluate(final, data.n_users, data.train, data.test, ks) for name, final in finals.items()}
     return tables | {"random": _expected_at_random(data, ks)}
 

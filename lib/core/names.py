@@ -68,6 +68,11 @@ def is_matched(alignment: str) -> bool:
     return kind != settings_of
 
 
+def is_plain(alignment: str) -> bool:
+    """Whether a name is that of an alignment itself: no '@' and no changed setting."""
+    return read_alignment(alignment) == (alignment, alignment, {})
+
+
 def reads_text(alignment: str) -> bool:
     """Whether text plays a part: not in base, with whatever backbone settings."""
     return read_alignment(alignment).kind != "base"
@@ -126,6 +131,16 @@ def run_folder(dataset: str, encoder: str, backbone: str, alignment: str, seed: 
     """A run's folder below runs/; text plays no part in base, so its encoder is `none`."""
     read = encoder_folder(encoder) if reads_text(alignment) else "none"
     return f"{dataset}/{read}/{backbone}/{shortest(alignment)}/seed{seed}"
+
+
+def runs_of(scale: str) -> str:
+    """The folder of a scale's runs and notebooks: tiny trials have one of their own, away from results."""
+    return "runs/tiny" if scale == "tiny" else "runs"
+
+
+def results_folder(paper: str, dataset: str, scale: str) -> str:
+    """The folder of a paper's figures and tables of a dataset; those of tiny trials lie beside their runs."""
+    return f"{'runs/tiny/' if scale == 'tiny' else ''}figures/{paper}/{dataset}"
 
 
 # Metrics

@@ -57,6 +57,12 @@ def load(name: str, params: Path = PARAMS, data: Path = DATA) -> Interactions:
     return read(folder, chosen)
 
 
+def has_dates(name: str, data: Path = DATA) -> bool:
+    """Whether interactions of a dataset are dated, told by its files without reading them; True where none is here."""
+    folder = Path(data) / name
+    return next((reader.has_dates(folder) for reader in READERS if reader.matches(folder)), True)
+
+
 def read(folder: Path, settings: DatasetSettings) -> Interactions:
     """Interactions in `folder`, by the reader that knows its files; raises UserError when none does."""
     return _reader(Path(folder)).read(Path(folder), settings)

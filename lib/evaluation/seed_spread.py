@@ -13,6 +13,7 @@ import numpy as np
 from scipy import special
 
 LEVEL = 0.05  # of the F test, over all cells together
+FEWEST_FREEDOM = 2  # with one pair of runs, which may be close by chance, 5% of false verdicts become up to 13%
 FEWEST_CELLS = 3  # with fewer it cannot be said which one spreads more than the others
 
 Variance = tuple[float, int]  # and its degrees of freedom
@@ -21,7 +22,7 @@ Variance = tuple[float, int]  # and its degrees of freedom
 class SeedSpread(NamedTuple):
     """The pooled variance between single runs, and the cells that keep their own."""
 
-    pooled: Variance  # NaN and 0 where no cell has two seeds
+    pooled: Variance  # NaN and 0 where the cells together have fewer than FEWEST_FREEDOM
     apart: dict[Hashable, Variance]
 
     def of(self, cell: Hashable) -> Variance:
@@ -45,7 +46,12 @@ def seed_spread(values: Mapping[Hashable, Sequence[float]], relative: bool = Tru
     while stands_out := _standing_out([found for found in distinct if found not in apart]):
         apart.add(stands_out)
     rest = [found for found in distinct if found not in apart]
-    return SeedSpread(_pooled(rest), {cell: found for cell, found in cells.items() if found in apart})
+    return SeedSpread(known(*_pooled(rest)), {cell: found for cell, found in cells.items() if found in apart})
+
+
+def known(variance: float, freedom: int) -> Variance:
+    """A variance between runs, or NaN and 0 where it has too few degrees of freedom to stand behind a verdict."""
+    return (variance, freedom) if freedom >= FEWEST_FREEDOM else (np.nan, 0)
 
 
 def _pooled(found: Sequence[Variance]) -> Variance:

@@ -20,11 +20,13 @@ import pandas as pd
 from lib.core.errors import UserError
 from lib.core.files import ROOT, atomic_path, digest, sha256, write_json, write_text
 from lib.core.fingerprints import code_digest, imported_files
+from lib.core.names import results_folder
 from lib.results.writers import to_latex, to_markdown
 
 MARK = "reprec: "  # what precedes the record inside PNG, PDF, TeX and Markdown
 BELOW = "files"
 ON_TOP = (".png", ".csv", ".md")
+TRIAL = "Trial at tiny scale, no result: "  # what precedes the claim of an artefact that shows such runs
 
 
 def folder(paper: str, dataset: str, scale: str) -> Path:
@@ -32,7 +34,7 @@ def folder(paper: str, dataset: str, scale: str) -> Path:
 
     paper: a package of lib.papers, or `shared` for what all papers share (data card, profiles, text vectors).
     """
-    return ROOT / ("runs/tiny/figures" if scale == "tiny" else "figures") / paper / dataset
+    return ROOT / results_folder(paper, dataset, scale)
 
 
 def command(notebook: str, **parameters) -> str:
@@ -71,6 +73,8 @@ def save(
     """
     stem = Path(stem)
     tables = _tables(stem, table)
+    runs = list(runs)
+    claim = TRIAL + claim if _is_trial(stem, runs) else claim
     # notebooks give runs twice and in any order, which must not show in a file
     distinct = {_run_digest(made): made for made in (getattr(run, "manifest", run) for run in runs)}
     manifests = sorted(distinct.values(), key=lambda run: (run_name(run), _run_digest(run)))
@@ -111,6 +115,12 @@ def _place(stem: Path, suffix: str) -> Path:
     """Where the file of an artefact with this suffix lies; a stem may hold a dot."""
     parent = stem.parent if suffix in ON_TOP else stem.parent / BELOW
     return parent / (stem.name + suffix)
+
+
+def _is_trial(stem: Path, runs: list) -> bool:
+    """Whether an artefact shows runs of tiny scale, or lies where those of tiny scale do."""
+    scales = {getattr(run, "manifest", run).get("settings", {}).get("scale") for run in runs}
+    return "tiny" in scales or (ROOT / results_folder("", "", "tiny")) in stem.resolve().parents
 
 
 def _tables(stem: Path, table: str | Sequence[str]) -> list[str]:
@@ -163,12 +173,17 @@ def _save_table(table: pd.DataFrame, stem: Path, record: dict, layout: pd.DataFr
     texts = {
         # six digits, since the last ones differ between machines
         ".csv": table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
-        ".md": f"<!-- {_compact(record)} -->\n\n{to_markdown(layout)}",
+        ".md": f"<!-- {_compact(record)} -->\n\n{_caption(record)}{to_markdown(layout)}",
         ".tex": f"% {_compact(record)}\n{to_latex(layout)}",
     }
     for suffix, text in texts.items():
         write_text(_place(stem, suffix), text)
     return [_place(stem, suffix) for suffix in texts]
+
+
+def _caption(record: dict) -> str:
+    """What stands above a table of a trial, so that nobody takes it for a result; nothing above a result."""
+    return f"**{record['claim']}**\n\n" if record["claim"].startswith(TRIAL) else ""
 
 
 # Reading back

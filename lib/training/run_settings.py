@@ -7,7 +7,7 @@ from pydantic import Field, create_model
 
 from lib.core.errors import UserError, unknown
 from lib.core.files import ROOT, digest, read_yaml
-from lib.core.names import half, read_alignment, read_dataset, reads_text, run_folder, shortest
+from lib.core.names import half, read_alignment, read_dataset, reads_text, run_folder, runs_of, shortest
 from lib.core.settings import Strict, validated
 from lib.models import alignment as alignments
 from lib.models import backbones
@@ -62,7 +62,7 @@ class RunSettings(Strict):
     @property
     def folder(self) -> Path:
         """The run's folder below runs/; tiny trials have a tree of their own and never touch results."""
-        tree = Path("tiny") if self.scale == "tiny" else Path()
+        tree = Path(runs_of(self.scale)).relative_to("runs")
         return tree / run_folder(self.dataset, self.encoder, self.backbone, self.alignment, self.seed)
 
     @property

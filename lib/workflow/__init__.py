@@ -3,6 +3,7 @@
 experiments             params/experiments.yaml: which paper makes what of which dataset
 study_cells             the runs that studies need beside the grids
 grids                   the cells of experiments and studies, as settings of runs
+executions              which notebooks an experiment executes, and which it cannot have
 input_files             which files decide a result besides code
 manifests               what made a run, written when everything else is there
 cells                   computed once, found by a key, continued: any kind of cell

@@ -13,7 +13,17 @@ from pydantic_core import PydanticCustomError
 
 from lib.core.errors import UserError, unknown
 from lib.core.files import ROOT, read_yaml
-from lib.core.names import DEFAULT_DATASET, half, read_alignment, read_dataset, reads_text, run_folder
+from lib.core.names import (
+    ALIGNMENTS,
+    DEFAULT_DATASET,
+    half,
+    is_plain,
+    read_alignment,
+    read_dataset,
+    reads_text,
+    run_folder,
+    runs_of,
+)
 from lib.core.settings import Strict, validated
 
 
@@ -25,11 +35,13 @@ class CellName(NamedTuple):
     alignment: str
     encoder: str
     seed: int
+    scale: str = "paper"  # tiny trials lie elsewhere
 
     @property
     def folder(self) -> str:
         """The run folder."""
-        return f"runs/{run_folder(self.dataset, self.encoder, self.backbone, self.alignment, self.seed)}"
+        folder = run_folder(self.dataset, self.encoder, self.backbone, self.alignment, self.seed)
+        return f"{runs_of(self.scale)}/{folder}"
 
     @property
     def earlier(self) -> "CellName | None":
@@ -56,7 +68,9 @@ class More(Strict):
 class Grid(Strict):
     """Graph recommenders to train: every combination of backbone, alignment and seed is a cell."""
 
-    scale: Literal["quick", "paper"] = Field(description="of params/protocol.yaml")
+    scale: Literal["tiny", "quick", "paper"] = Field(
+        description="of params/protocol.yaml; tiny: a first try in seconds, below runs/tiny and no result"
+    )
     encoder: str = Field(description="of params/encoders; 'none' for data without texts, which has base models only")
     backbones: list[str] = Field(min_length=1)
     alignments: list[str] = Field(min_length=1, description="base@contrastive: base with contrastive's settings")
@@ -67,6 +81,10 @@ class Grid(Strict):
     def _texts(self):
         if self.encoder == "none" and any(reads_text(alignment) for _, alignment, _ in self.cells()):
             raise PydanticCustomError("texts", "without an encoder the alignments must be base")
+        based = {backbone for backbone, alignment, _ in self.cells() if alignment == "base"}
+        if lonely := [backbone for backbone, _, _ in self.cells() if backbone not in based]:
+            text = f"add base to the alignments of {lonely[0]}: everything is compared with it"
+            raise PydanticCustomError("base", "{text}", {"text": text})
         return self
 
     def cells(self, backbones=None, alignments=None, seeds=None) -> list[tuple[str, str, int]]:
@@ -93,7 +111,16 @@ class Grid(Strict):
     def named(self, dataset: str, **chosen) -> list[CellName]:
         """`cells` with the names of the dataset and the encoder."""
         cells = self.cells(**chosen)
-        return [CellName(dataset, backbone, alignment, self.encoder, seed) for backbone, alignment, seed in cells]
+        return [CellName(dataset, *cell[:2], self.encoder, cell[2], self.scale) for cell in cells]
+
+    def alignments_of(self, backbone: str) -> list[str]:
+        """Base and the alignments that a backbone is trained with, neither matched nor with a changed setting.
+
+        Those of all backbones for one that is not in the grid.
+        """
+        cells = self.cells()
+        own = [cell for cell in cells if cell[0] == backbone] or cells
+        return list(dict.fromkeys(["base", *(name for _, name, _ in own if is_plain(name))]))
 
 
 class Entry(Strict):
@@ -165,6 +192,12 @@ def seeds_of_base(dataset: str, backbone: str, params: Path = ROOT / "params") -
     grids = [own.grid for (_, of), own in load(params).items() if of == dataset]
     found = [seed for grid in grids for _, _, seed in grid.cells(backbones=[backbone], alignments=["base"])]
     return list(dict.fromkeys(found))
+
+
+def alignments_of(paper: str, dataset: str, backbone: str, params: Path = ROOT / "params") -> list[str]:
+    """`Grid.alignments_of` of a paper's grid of a dataset; RLMRec's alignments where there is no such grid."""
+    own = load(params).get((paper, dataset))
+    return own.grid.alignments_of(backbone) if own else list(ALIGNMENTS)
 
 
 def _named(kind: str, text: str, known: list[str]) -> list[str]:

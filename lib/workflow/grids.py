@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lib.core.errors import unknown
+from lib.core.errors import UserError, unknown
 from lib.core.files import ROOT
 from lib.evaluation.verdicts.against_base import again
 from lib.training.run_settings import RunSettings, resolve
@@ -32,6 +32,29 @@ def grid(
         resolve(dataset, *cell, scale or own.scale, encoder or own.encoder, params=params)
         for cell in own.cells(**chosen)
     ]
+
+
+def plain(
+    paper: str, dataset: str, scale: str, encoder: str, seed: int, backbones: list[str] | None = None
+) -> list[RunSettings]:
+    """Each backbone with every alignment that the paper's grid has of it (`Grid.alignments_of`), all with one seed."""
+    known = grid(paper, dataset, scale, encoder)  # raises UserError where there is no such grid
+    return [
+        cell
+        for backbone in backbones or dict.fromkeys(cell.backbone for cell in known)
+        for cell in grid(
+            paper, dataset, scale, encoder, backbones=[backbone], seeds=[seed],
+            alignments=experiments.alignments_of(paper, dataset, backbone),
+        )
+    ]  # fmt: skip
+
+
+def aligned(cells: list[RunSettings]) -> RunSettings:
+    """The first cell that reads text, whose text vectors are those of all; raises UserError where all are base."""
+    found = next((cell for cell in cells if cell.kind != "base"), None)
+    if found is None:
+        raise UserError("every cell here is base, which reads no text: add an alignment to the grid of this dataset")
+    return found
 
 
 def base_cells(dataset: str, scale: str, params: Path = ROOT / "params") -> list[RunSettings]:

@@ -8,16 +8,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from lib.core.files import ROOT
-from lib.core.fingerprints import imported_files, source_of
-from lib.core.names import DEFAULT_DATASET, read_dataset, reads_text
-from lib.workflow import study_cells
+from lib.core.fingerprints import imported_files
+from lib.core.names import DEFAULT_DATASET, read_dataset, reads_text, results_folder, runs_of
+from lib.workflow.executions import Execution, executions, offered
 from lib.workflow.experiments import CellName, Experiment, Grid
 from lib.workflow.input_files import cell_files, dataset_files, encoder_files, fetched
 from lib.workflow.notebook_jobs import Job
-from lib.workflow.notebook_parameters import declared, defaults
+from lib.workflow.notebook_parameters import declared
 
 # notebooks whose first result does not have the notebook's own name
 FIRST_RESULT = {"01_data": "data_card", "06_tables": "ranking"}
@@ -46,15 +45,6 @@ class Task:
     threads: int = 1
 
 
-class Execution(NamedTuple):
-    """One execution of a paper's notebook."""
-
-    name: str  # of the notebook
-    values: dict  # the parameters that params/experiments.yaml chooses for it
-    backbone: str | None  # the one that it is about
-    cells: list[CellName]  # what it needs beside the grid
-
-
 def tasks(experiments: list[Experiment], recorded: bool = False) -> list[Task]:
     """All tasks of some experiments, each once, what others wait for first.
 
@@ -62,9 +52,9 @@ def tasks(experiments: list[Experiment], recorded: bool = False) -> list[Task]:
     """
     found = {}
     for experiment in experiments:
-        executions = _executions(experiment, recorded)
-        cells = _trainings(experiment, executions, recorded)
-        notebooks = [_paper_notebook(experiment, execution) for execution in executions]
+        made = executions(experiment, recorded)
+        cells = _trainings(experiment, made, recorded)
+        notebooks = [_paper_notebook(experiment, execution) for execution in made]
         for task in [*_shared(experiment.dataset, experiment.grid), *cells, *notebooks]:
             # papers share data, vectors and trainings, and a stamp belongs to one task
             found.setdefault(task.done, task)
@@ -125,8 +115,9 @@ def _text_vectors(dataset: str, grid: Grid) -> Task:
 
 def _shared_task(notebook: str, dataset: str, grid: Grid, reads: list[str], **options) -> Task:
     values = {"dataset": dataset, "encoder": grid.encoder, "scale": grid.scale}
-    makes = [f"figures/shared/{dataset}/files/{_first_result(notebook)}.json"]
-    return _task(notebook, f"runs/{dataset}/notebooks/{notebook}.done", values, reads, makes, **options)
+    makes = [f"{results_folder('shared', dataset, grid.scale)}/files/{_first_result(notebook)}.json"]
+    done = f"{runs_of(grid.scale)}/{dataset}/notebooks/{notebook}.done"
+    return _task(notebook, done, values, reads, makes, **options)
 
 
 # Trainings
@@ -148,16 +139,15 @@ def _trainings(experiment: Experiment, executions: list[Execution], recorded: bo
 
 def training(cell: CellName, scale: str, values: dict | None = None, after: Sequence[str] = ()) -> Task:
     """Train one cell by executing 04_train into its run folder; `values` are further parameters of the notebook."""
-    plain = read_dataset(cell.dataset).name
-    settings = f"params/{plain}/{cell.backbone}.yaml"
-    folder = cell.folder.replace("runs/", "runs/tiny/", 1) if scale == "tiny" else cell.folder
-    offered = {} if cell.dataset == plain else {"dataset": cell.dataset}  # else the settings say it
-    offered |= {"alignment": cell.alignment, "seed": cell.seed, "scale": scale, "encoder": cell.text}
+    plain, cell = read_dataset(cell.dataset).name, cell._replace(scale=scale)
+    settings, folder = f"params/{plain}/{cell.backbone}.yaml", cell.folder
+    values_of_cell = {} if cell.dataset == plain else {"dataset": cell.dataset}  # else the settings say it
+    values_of_cell |= {"alignment": cell.alignment, "seed": cell.seed, "scale": scale, "encoder": cell.text}
     earlier = [f"{cell.earlier.folder}/metrics.json"] if cell.earlier else []
     return _task(
         "04_train",
         f"{folder}/notebook.done",
-        offered,
+        values_of_cell,
         [*cell_files(plain, cell.backbone, cell.alignment, cell.text), settings, *earlier],
         [f"{folder}/metrics.json"],
         files=[settings],
@@ -170,33 +160,6 @@ def training(cell: CellName, scale: str, values: dict | None = None, after: Sequ
 # Notebooks of a paper
 
 
-def _executions(experiment: Experiment, recorded: bool) -> list[Execution]:
-    """Every execution of an experiment's notebooks."""
-    found = []
-    for name, chosen in experiment.notebooks.items():
-        notebook = ROOT / f"notebooks/{experiment.paper}/{name}.ipynb"
-        if recorded and needs_vectors(notebook):
-            continue
-        which = chosen.get("backbone", defaults(notebook).get("backbone"))
-        backbones = experiment.grid.backbones if which == "each" else which
-        for backbone in backbones if isinstance(backbones, list) else [backbones]:
-            values = chosen | ({"backbone": backbone} if "backbone" in chosen else {})
-            cells = study_cells.of_notebook(experiment.paper, name, _common(experiment) | values)
-            found.append(Execution(name, values, backbone, [cell for _, cell in cells]))
-    return found
-
-
-def _common(experiment: Experiment) -> dict:
-    """What every notebook of an experiment is offered."""
-    grid = experiment.grid
-    return {"dataset": experiment.dataset, "encoder": grid.encoder, "scale": grid.scale, "seed": grid.seeds[0]}
-
-
-def needs_vectors(notebook: Path) -> bool:
-    """Whether a notebook asks for runs with their vectors, which data/recorded does not have."""
-    return any("ensure(" in source and "vectors=True" in source for source in source_of(notebook))
-
-
 def _paper_notebook(experiment: Experiment, execution: Execution) -> Task:
     """A notebook that reads runs; the results of one that is about a backbone end with its name."""
     paper, dataset, grid = experiment.paper, experiment.dataset, experiment.grid
@@ -206,10 +169,10 @@ def _paper_notebook(experiment: Experiment, execution: Execution) -> Task:
     published = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("params/published/*.csv"))
     task = _task(
         f"{paper}/{execution.name}",
-        f"runs/{dataset}/notebooks/{paper}/{execution.name}{ending}.done",
-        _common(experiment),
+        f"{runs_of(grid.scale)}/{dataset}/notebooks/{paper}/{execution.name}{ending}.done",
+        offered(experiment),
         [*_runs_read(experiment, execution), *dataset_files(dataset), *texts, *published],
-        [f"figures/{paper}/{dataset}/files/{_first_result(execution.name)}{ending}.json"],
+        [f"{results_folder(paper, dataset, grid.scale)}/files/{_first_result(execution.name)}{ending}.json"],
         chosen=execution.values,
         resources={"gpu": 1, "mem_mb": MEMORY, "runtime": 120},
     )
@@ -234,14 +197,14 @@ def _first_result(notebook: str) -> str:
     return FIRST_RESULT.get(notebook, notebook.partition("_")[2])
 
 
-def _task(notebook: str, done: str, offered: dict, reads, makes, files=(), chosen=None, **options) -> Task:
+def _task(notebook: str, done: str, known: dict, reads, makes, files=(), chosen=None, **options) -> Task:
     """The task that executes a notebook of notebooks/.
 
-    Of the values `offered` it takes the parameters that it declares; what is `chosen` for it, it must declare.
+    Of the values `known` it takes the parameters that it declares; what is `chosen` for it, it must declare.
     """
     source, copy = f"notebooks/{notebook}.ipynb", done.replace(".done", ".ipynb")
-    known = declared(ROOT / source)
-    values = {name: value for name, value in offered.items() if name in known} | (chosen or {})
+    names = declared(ROOT / source)
+    values = {name: value for name, value in known.items() if name in names} | (chosen or {})
     reads = list(dict.fromkeys(reads))
     job = Job(Path(source), Path(copy), tuple(files), values, tuple(reads), tuple(makes))
     # this Python, not whichever a shell would find

@@ -2,6 +2,7 @@
 
 import torch
 import toys
+from components import added
 
 from lib.models import backbones
 from lib.models.graph import bipartite
@@ -29,6 +30,10 @@ SETTINGS = {
         refresh_every=3,
     ),
 }
+
+ADDED = added()
+# of a backbone that is not shipped, those with which a yaml file trains it
+SETTINGS |= {name: cell.backbone_settings for (name, _), cell in reversed(ADDED.items()) if name not in SETTINGS}
 
 
 def made(name, data=DATA, ego_size=8, engine=None, **changes):

@@ -26,6 +26,11 @@ def matches(folder: Path) -> bool:
     return (folder / "u.data").is_file() or (folder / "ml-100k.inter").is_file()
 
 
+def has_dates(folder: Path) -> bool:
+    """Always: every rating has one."""
+    return True
+
+
 def read(folder: Path, settings: DatasetSettings) -> Interactions:
     """All ratings that `settings` keep, with their films and people; both layouts give the same Interactions.
 

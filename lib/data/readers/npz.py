@@ -20,6 +20,11 @@ def matches(folder: Path) -> bool:
     return (folder / "train.npz").is_file()
 
 
+def has_dates(folder: Path) -> bool:
+    """Never: such splits are matrices without a place for dates."""
+    return False
+
+
 def read(folder: Path, settings: DatasetSettings) -> Interactions:
     """The splits as they are; users.parquet and items.parquet need a row for each index, in a column `user` or `item`.
 

@@ -21,6 +21,11 @@ def matches(folder: Path) -> bool:
     return (folder / FILES["train"]).is_file()
 
 
+def has_dates(folder: Path) -> bool:
+    """Never: such splits are matrices without a place for dates."""
+    return False
+
+
 def read(folder: Path, settings: DatasetSettings) -> Interactions:
     """The published splits, in which any value but zero counts as 1, and the profiles if they are there.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow
+import pyarrow.parquet
 
 from lib.core.errors import UserError
 from lib.data import preprocess
@@ -19,6 +20,15 @@ SEPARATORS = {".csv": ",", ".tsv": "\t"}
 def matches(folder: Path) -> bool:
     """Whether `folder` holds an interactions.csv, .tsv or .parquet."""
     return any(_files(folder, "interactions"))
+
+
+def has_dates(folder: Path) -> bool:
+    """Whether the table has a column timestamp; only its head is read."""
+    path = next(_files(folder, "interactions"))
+    if path.suffix == ".parquet":
+        return "timestamp" in pyarrow.parquet.read_schema(path).names
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
+        return "timestamp" in [name.strip().strip('"') for name in next(lines, "").split(SEPARATORS[path.suffix])]
 
 
 def read(folder: Path, settings: DatasetSettings) -> Interactions:

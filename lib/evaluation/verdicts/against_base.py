@@ -42,7 +42,7 @@ def judged(
     (difference to base) and `error` (its standard error over items, users or pairs, known with that freedom). The rows
     of a setting are one family. Its seeds' variance comes from all further runs of base in it, whatever their backbone.
     Added are seed_error, total_low and total_high (95%, over both sources of chance), p_holm, detectable and verdict,
-    one of the words of `rules.decided`; rows of base have none, and without a further run of base none is told apart.
+    one of the words of `rules.decided`; rows of base have none. Without two further runs of base none is told apart.
     """
     families = [part for _, part in table.groupby(list(setting), sort=False)] if setting else [table]
     found = [_judged_family(part, effect, error, words) for part in families]

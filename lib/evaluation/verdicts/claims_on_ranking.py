@@ -5,6 +5,7 @@ import pandas as pd
 from lib.evaluation.verdicts.rules import PRIMARY, conclusion
 
 GAIN_MORE, FARE_WORSE = "GAIN MORE than dense ones", "fare worse than dense ones"  # what the claim on sparsity counts
+NOTHING = "the grid has base models only, so there is nothing to compare"
 KINDS_OF_BASE = {"base": "base", "matched base": "base with the same settings"}
 
 
@@ -21,7 +22,7 @@ def ranking_claims(pooled: pd.DataFrame, table: pd.DataFrame) -> list[str]:
 
     pooled, table: the frames of `comparisons.pooled` and `comparisons.against_base`.
     """
-    return [_ranking_claim(row, table) for row in pooled.itertuples()]
+    return [_ranking_claim(row, table) for row in pooled.itertuples()] or [NOTHING]
 
 
 def _ranking_claim(row, table: pd.DataFrame) -> str:
@@ -74,7 +75,7 @@ def sparsity_verdicts(table: pd.DataFrame, side: str) -> list[str]:
     return [
         f"{row.backbone} {row.alignment} against {row.against}: sparse {side}s {sparsity_verdict(row)}"
         for row in table.itertuples()
-    ]
+    ] or [NOTHING]
 
 
 def sparsity_claim(table: pd.DataFrame) -> str:
@@ -87,7 +88,7 @@ def sparsity_claim(table: pd.DataFrame) -> str:
 def sparsity_claims(table: pd.DataFrame) -> str:
     """`sparsity_claim` for each kind of base, in one sentence."""
     parts = table.groupby(kind_of_base(table["against"]))
-    return "; ".join(f"against {KINDS_OF_BASE[base]}: {sparsity_claim(part)}" for base, part in parts)
+    return "; ".join(f"against {KINDS_OF_BASE[base]}: {sparsity_claim(part)}" for base, part in parts) or NOTHING
 
 
 # A study: one cell under changed conditions
@@ -96,9 +97,16 @@ def sparsity_claims(table: pd.DataFrame) -> str:
 def study_claim(table: pd.DataFrame) -> str:
     """What the rows of `studies.differences` say of a claim on the primary metric in all of them, with the counts."""
     rows = table[table["metric"] == PRIMARY]
+    if rows.empty:
+        return NOTHING
     count = rows["verdict"].value_counts().get
     better, worse, n = count("better", 0), count("worse", 0), len(rows)
     return f"{conclusion(better, worse, n)} (better in {better} of {n}, worse in {worse})"
+
+
+def study_claims(table: pd.DataFrame) -> dict[str, str]:
+    """`study_claim` for each alignment of the table."""
+    return {kind: study_claim(part) for kind, part in table.groupby("alignment", sort=False)} or {"base": NOTHING}
 
 
 def study_verdicts(table: pd.DataFrame) -> list[str]:
@@ -112,7 +120,7 @@ def study_verdicts(table: pd.DataFrame) -> list[str]:
         f"{' '.join(str(getattr(row, name)) for name in labels)}: {row.difference:+.4f} "
         f"[{row.ci_low:+.4f}, {row.ci_high:+.4f}], {row.verdict}{_detectable(row)}"
         for row in rows.itertuples()
-    ]
+    ] or [NOTHING]
 
 
 def _detectable(row) -> str:

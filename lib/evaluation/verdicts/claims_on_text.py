@@ -47,7 +47,7 @@ def spread_said(table: pd.DataFrame, effect: str) -> str:
     """How well one setting's rows of `judged` know what another seed does to them, in a sentence."""
     variance, freedom = seed_variance(table, effect)
     if not freedom:
-        return "spread between seeds: unknown without a second run of base, so nothing can be told apart"
+        return "spread between seeds: unknown without two further runs of base, so nothing can be told apart"
     runs, of = int(is_again(table["alignment"]).sum()), table.loc[is_again(table["alignment"]), "backbone"].nunique()
     return (
         f"spread between seeds: two runs of base differ by {np.sqrt(variance):.3g} (standard deviation), from {runs} "

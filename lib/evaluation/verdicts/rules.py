@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import special  # not stats, which takes a second to import, in the kernel of every training
 
+from lib.evaluation.seed_spread import known
 from lib.evaluation.significance import holm
 
 LEVEL = 0.05  # a corrected p-value below it shows an effect
@@ -31,8 +32,8 @@ def decided(effects: pd.DataFrame, words: Sequence[str] = WORDS) -> pd.DataFrame
     unknown, is inconclusive and detects nothing. Rows that repeat another exactly, as copies of base give, count once.
     """
     above, below, neither = words
-    known = effects["p"].notna()
-    test = effects[known].groupby(["difference", "error", "p"], sort=False).ngroup()  # the number of each row's test
+    tested = effects["p"].notna()
+    test = effects[tested].groupby(["difference", "error", "p"], sort=False).ngroup()  # the number of each row's test
     tests = effects.loc[test.drop_duplicates().index, "p"]
     adjusted = dict(zip(test[tests.index], holm(tests), strict=True))
     table = effects.assign(p_holm=test.map(adjusted).reindex(effects.index).astype(float))
@@ -41,7 +42,7 @@ def decided(effects: pd.DataFrame, words: Sequence[str] = WORDS) -> pd.DataFrame
     quantiles = special.stdtrit(freedom, 1 - level / 2) + special.stdtrit(freedom, POWER)
     shown = table["p_holm"] < LEVEL
     choices = [shown & (table["difference"] > 0), shown & (table["difference"] < 0)]
-    detectable = np.where(known, quantiles * table["error"], np.nan)
+    detectable = np.where(tested, quantiles * table["error"], np.nan)
     return table.assign(detectable=detectable, verdict=np.select(choices, [above, below], neither))
 
 
@@ -58,17 +59,17 @@ def spread_of_base(changes: Iterable[float], of: Iterable | None = None) -> tupl
     """The variance that seeds give a difference between two single runs, and its degrees of freedom.
 
     changes: differences between two runs of base, whose true value is 0. of: the run that each was measured from, where
-    several share one (a third seed of a backbone), which makes them depend on each other. NaN and 0 where there is
-    none.
+    several share one (a third seed of a backbone), which makes them depend on each other. NaN and 0 where there are
+    fewer than two.
     """
     changes = pd.Series(list(changes), dtype=float)
     runs = np.arange(len(changes)) if of is None else np.array(list(of))
-    known = np.isfinite(changes).to_numpy()
-    squares, freedom = 0.0, int(known.sum())
-    for _, own in changes[known].groupby(runs[known]):
+    finite = np.isfinite(changes).to_numpy()
+    squares, freedom = 0.0, int(finite.sum())
+    for _, own in changes[finite].groupby(runs[finite]):
         # the shared run stands at 0; the variance of a difference is twice that of a run
         squares += 2 * len(own) * np.var([0, *own], ddof=1)
-    return (squares / freedom if freedom else np.nan), freedom
+    return known(squares / max(freedom, 1), freedom)
 
 
 # Nearness to a published value

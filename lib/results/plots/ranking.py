@@ -121,7 +121,7 @@ def references(table: pd.DataFrame, metrics=("recall@20", "ndcg@20")) -> Figure:
     figure, panels = grid_of(len(metrics), height=0.2 * len(names) + 0.7, columns=2)
     for axes, metric in zip(panels, metrics, strict=True):
         rows, place = table[table["metric"] == metric].set_index("model").reindex(names), np.arange(len(names))
-        colours = [COLOURS["base"] if name.split()[0] in BACKBONES else GREY for name in names]
+        colours = [COLOURS["base"] if name.endswith(" base") else GREY for name in names]
         axes.barh(place, rows["mean"], 0.7, xerr=whiskers(rows, "mean"), color=colours, error_kw=ON_BARS, gid="ours")
         if rows["published"].notna().any():
             axes.plot(rows["published"], place, "x", color="black", markersize=5, label="the paper")

@@ -29,6 +29,7 @@ def study_lines(table: pd.DataFrame, x: str, metric: str = "recall@20", gains: p
     table: x, alignment, metric, mean, ci_low, ci_high; gains adds a panel of the paired differences to base: x,
     alignment, metric, difference, ci_low, ci_high. Values that are no numbers stand in their order.
     """
+    gains = None if gains is None or gains.empty else gains  # of a grid of base models
     figure, panels = grid_of(1 if gains is None else 2, height=2.4, sharey=False)
     _lines(panels[0], table[table["metric"] == metric].rename(columns={"mean": "value"}), x)
     panels[0].set(title=f"test {metric}, 95% CI over users", xlabel=x)

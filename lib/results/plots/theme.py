@@ -72,12 +72,20 @@ def figure_function(draw):
     @functools.wraps(draw)
     def drawn(*arguments, **options) -> Figure:
         with theme():
-            figure = draw(*arguments, **options)
+            empty = isinstance(arguments[0], pd.DataFrame) and arguments[0].empty
+            figure = nothing_drawn() if empty else draw(*arguments, **options)
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
         return figure
 
     return drawn
+
+
+def nothing_drawn() -> Figure:
+    """A figure of one sentence, where the table behind it has no row: a grid of base models compares nothing."""
+    figure = Figure(figsize=(PAGE, 0.6))
+    figure.text(0.5, 0.5, "nothing to compare: the grid has base models only", ha="center", va="center", color=GREY)
+    return figure
 
 
 # Order and colours

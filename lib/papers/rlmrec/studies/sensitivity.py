@@ -1,7 +1,8 @@
 """15_sensitivity: one setting at a time away from its published value."""
 
 from lib.core.files import ROOT, read_yaml
-from lib.core.names import ALIGNMENTS, with_settings
+from lib.core.names import with_settings
+from lib.workflow.experiments import alignments_of
 from lib.workflow.study_cells import StudyCells, under
 
 
@@ -24,7 +25,7 @@ def cells(
     values = dict(weight=factors, temperature=temperatures, mask_ratio=mask_ratios, embedding_size=sizes)
     conditions = []
     for setting in (name for name, others in values.items() if others):
-        for kind in (kind for kind in ALIGNMENTS if setting in known[kind]):
+        for kind in (kind for kind in known if setting in known[kind]):
             own = known[kind][setting]
             others = [own * x for x in factors] if setting == "weight" else values[setting]
             for value in [own, *(x for x in others if x != own)]:
@@ -35,7 +36,8 @@ def cells(
 
 
 def _published(dataset: str, backbone: str, scale: str) -> dict[str, dict]:
-    """The settings of each alignment: its block of params/<dataset>/<backbone>.yaml and the protocol's."""
+    """The settings of each alignment of the grid: its block of params/<dataset>/<backbone>.yaml and the protocol's."""
     scales = read_yaml(ROOT / "params/protocol.yaml")
     blocks = read_yaml(ROOT / f"params/{dataset}/{backbone}.yaml")["hyperparameters"]
-    return {kind: scales["paper"] | scales.get(scale, {}) | blocks[kind] for kind in ALIGNMENTS}
+    kinds = alignments_of("rlmrec", dataset, backbone)
+    return {kind: scales["paper"] | scales.get(scale, {}) | blocks[kind] for kind in kinds}
