@@ -124,16 +124,20 @@ def _shared_task(notebook: str, dataset: str, grid: Grid, reads: list[str], **op
 
 
 def _trainings(experiment: Experiment, executions: list[Execution], recorded: bool) -> list[Task]:
-    """The cells of the grid, and those that the notebooks need beside them."""
+    """The cells of the grid, and those that the notebooks need beside them.
+
+    Studies compare metrics, so their runs may come from data/recorded; those of the grid are trained for their vectors,
+    unless all are to come from there.
+    """
     dataset, grid = experiment.dataset, experiment.grid
-    cells = grid.named(dataset)
+    vectors = dict.fromkeys(grid.named(dataset), not recorded)
     for cell in (cell for execution in executions for cell in execution.cells):
-        cells += [cell.earlier, cell] if cell.earlier else [cell]
+        for needed in [cell.earlier, cell] if cell.earlier else [cell]:
+            vectors.setdefault(needed, False)
     encoded = [_text_vectors(dataset, grid).done] if grid.encoder != "none" else []
-    values = {"vectors": False} if recorded else {}
     return [
-        training(cell, grid.scale, values, encoded if reads_text(cell.alignment) else [])
-        for cell in dict.fromkeys(cells)
+        training(cell, grid.scale, {} if whole else {"vectors": False}, encoded if reads_text(cell.alignment) else [])
+        for cell, whole in vectors.items()
     ]
 
 
