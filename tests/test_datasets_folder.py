@@ -46,7 +46,7 @@ def test_damaged_files_are_one_sentence(folder):
         datasets.read(folder, TOY)
     (folder / "test.npz").write_bytes(whole)
     (folder / "items.parquet").write_bytes(b"PAR1 cut")
-    with pytest.raises(UserError, match="items.parquet is no parquet file"):
+    with pytest.raises(UserError, match="items.parquet cannot be read"):
         datasets.read(folder, TOY)
 
 

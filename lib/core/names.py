@@ -66,11 +66,9 @@ def with_settings(alignment: str, **settings) -> str:
 
 
 def _number(value) -> str:
-    """A value as names hold it; 1.0 as 1, so that both name the same run folder, and no digit of others is lost."""
-    if not isinstance(value, float):
-        return str(value)
-    short = f"{value:g}"
-    return short if float(short) == value else repr(value)
+    """A value as names hold it; 1.0 as 1, so that both name the same run folder."""
+    # 12 digits are all that anybody chooses, and those behind them come of sums such as 0.1 + 0.2
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def is_matched(alignment: str) -> bool:

@@ -16,14 +16,26 @@ def prepare(
 ) -> Interactions:
     """Interactions of `events` (user, item, rating, timestamp) as `settings` say; indices follow the order of ids.
 
-    `users` and `items` describe ids, which are their index, and may hold more of them than the events. Raises UserError
-    when no event is left.
+    `users` and `items` describe ids, which are their index, and may hold more of them than the events. What threshold
+    and k-core leave is counted in `kept` of the attributes of the events. Raises UserError when no event is left.
     """
+    kept = {"in the file": counts(events)}
     events = threshold(events, settings.minimum_rating, settings.name)
+    if settings.minimum_rating is not None:
+        kept[f"rated {settings.minimum_rating:g} or better"] = counts(events)
     events = k_core(events, settings.core, settings.name)
+    if settings.core > 1:
+        kept[f"in the {settings.core}-core"] = counts(events)
     events, users, items = replace_ids(events, users, items)
     labels = split(events.user.to_numpy(), events.item.to_numpy(), settings.split.ratios, settings.split.seed)
-    return from_events(settings.name, events.assign(split=labels), users, items)
+    events = events.assign(split=labels)
+    events.attrs["kept"] = kept
+    return from_events(settings.name, events, users, items)
+
+
+def counts(events: pd.DataFrame) -> dict[str, int]:
+    """How many users, items and interactions there are in `events`."""
+    return {"users": events.user.nunique(), "items": events.item.nunique(), "interactions": len(events)}
 
 
 def threshold(events: pd.DataFrame, minimum: float | None, name: str = "data") -> pd.DataFrame:

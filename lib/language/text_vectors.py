@@ -39,6 +39,15 @@ def needs_texts(encoder: str) -> bool:
     return encoder != "published" and not encoder.endswith(ready_made.SUFFIXES)
 
 
+def check_name(encoder: str, params: Path = ROOT / "params") -> None:
+    """Raise UserError for an encoder that `load` would not know, before anything waits for its data or weights."""
+    if encoder.endswith(ready_made.SUFFIXES):
+        if not any(path.is_file() for path in (Path(encoder), ROOT / encoder)):
+            raise UserError(f"no file {encoder} with text vectors")
+    elif encoder != "published":
+        encoders.settings(encoder, params)
+
+
 def load(
     interactions: Interactions,
     profiles: pd.DataFrame | None,

@@ -14,34 +14,43 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from lib.core.errors import UserError
+from lib.core.errors import UserError, short
 
 # what reading a damaged pickle may raise
 BROKEN = (
     pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, LookupError, MemoryError, OverflowError,
-    RecursionError, struct.error,
+    RecursionError, AssertionError, NotImplementedError, struct.error,
 )  # fmt: skip
 
 
 def load(path: Path):
     """The array, sparse matrix or container in `path`; raises UserError for any other class and for a damaged file."""
     try:
-        return _value(_Unpickler(io.BytesIO(path.read_bytes()), path).load())
-    except FileNotFoundError:
-        raise UserError(f"no file {path}: fetch the data again") from None
+        return _value(_Unpickler(io.BytesIO(path.read_bytes()), path).load(), {})
+    except OSError as error:
+        raise UserError(f"no file {path} can be read ({error.strerror}): fetch the data again") from None
     except BROKEN as error:
-        raise UserError(f"{path} is damaged or cut off ({error}): delete its folder and fetch it again") from None
+        raise UserError(f"{path} is damaged or cut off ({short(error)}): delete its folder and fetch it again") from None
 
 
-def _value(content):
-    """`content` with the arrays and matrices in it made from their states."""
+def _value(content, made: dict):
+    """`content` with the arrays and matrices in it made from their states.
+
+    `made` holds what was made before by identity: what stands in many places is made once, or a few lists that hold
+    each other would fill the memory.
+    """
+    if id(content) in made:
+        return made[id(content)]
     if isinstance(content, (_Array, _Sparse)):
-        return content.value()
-    if isinstance(content, dict):
-        return {key: _value(value) for key, value in content.items()}
-    if isinstance(content, (list, tuple)):
-        return type(content)(map(_value, content))
-    return content
+        value = content.value()
+    elif isinstance(content, dict):
+        value = {key: _value(value, made) for key, value in content.items()}
+    elif isinstance(content, (list, tuple)):
+        value = type(content)(_value(part, made) for part in content)
+    else:
+        return content
+    made[id(content)] = value
+    return value
 
 
 class _Unpickler(pickle._Unpickler):
@@ -64,7 +73,7 @@ class _Unpickler(pickle._Unpickler):
         if kind in ("matrix", "array") and module in MODULES.get(form, ()):
             return FORMS[form]
         raise UserError(
-            f"{self.path} wants {module}.{name}, which could run code, so it was not loaded: only numpy arrays, "
+            f"{self.path} wants {short(f'{module}.{name}')}, which could run code, so it was not loaded: only numpy arrays, "
             "scipy.sparse matrices and plain containers are read; fetch the data from its official source"
         )
 
@@ -142,7 +151,7 @@ class _Sparse:
 
     def value(self) -> sparse.csr_matrix:
         """The matrix; raises an error in BROKEN for a damaged state."""
-        state = {name: _value(value) for name, value in vars(self).items()}
+        state = {name: _value(value, {}) for name, value in vars(self).items()}
         if max(state["_shape"]) > LARGEST:
             raise ValueError(f"a matrix of shape {state['_shape']}")
         if self.form == "coo":
