@@ -95,7 +95,7 @@ def test_profiles_that_come_with_the_data(dataset):
     assert frame.text.tolist() == [*data.users["profile"], *data.items["profile"]]
     assert {*frame.writer} == {"dataset"} and {*frame.status} == {"ok"}
     data.items.loc[1, "profile"] = " "
-    with pytest.raises(UserError, match="1 items of toy-films have an empty profile"):
+    with pytest.raises(UserError, match="1 of 6 items of toy-films have no profile, i.*: give each a row"):
         profiles.load(data, own)
 
 

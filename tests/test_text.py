@@ -189,7 +189,7 @@ def broken_files(tmp_path, vectors):
     nan[3, 1] = np.nan
     pickled = np.array([{"a": 1}] * 5, dtype=object)
     yield "short", vectors[:4], "2 vectors for 3 items"
-    yield "nan", nan, "NaN or infinity in 1 items, first row 1"
+    yield "nan", nan, "NaN or infinity in 1 items, indices 1"
     yield "integers", vectors.astype(int), "rows of floats, not int64"
     yield "flat", vectors[:, 0], "rows of floats, not float32 \\[2\\]"
     yield "pickled", pickled, "holds no text vectors"

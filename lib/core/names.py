@@ -141,7 +141,9 @@ def run_folder(dataset: str, encoder: str, backbone: str, alignment: str, seed: 
     for what, part in parts.items():
         # a folder below runs/ and nowhere else, on any system
         if part in ("", ".", "..") or any(sign in "/\\:" or not sign.isprintable() for sign in part):
-            raise UserError(f"'{part}' cannot name a folder, so it is no name of a {what}: use letters, digits, -, _ and .")
+            raise UserError(
+                f"'{part}' cannot name a folder, so it is no name of a {what}: use letters, digits, -, _ and ."
+            )
         if len(part.encode()) > LONGEST:
             raise UserError(f"the {what} '{part[:40]}…' has more than {LONGEST} bytes: use a shorter name")
     return "/".join([*parts.values(), f"seed{seed}"])

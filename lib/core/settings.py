@@ -7,7 +7,6 @@ from pydantic_core import PydanticCustomError
 
 from lib.core.errors import UserError, short, unknown
 
-
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what every generator of random numbers takes
 
 
@@ -55,7 +54,6 @@ def _shown(value) -> str:
         return short(repr(value), 80)
     except ValueError:  # Python writes out no number of more than 4,300 digits, wherever it stands
         return "numbers of thousands of digits"
-
 
 
 def blocks(content: dict, where: str) -> dict[str, dict]:

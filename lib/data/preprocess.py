@@ -6,9 +6,11 @@ An id is what the data call a user or an item, a number or a text. An index is i
 import numpy as np
 import pandas as pd
 
-from lib.core.errors import UserError
+from lib.core.errors import UserError, short
 from lib.data.dataset_settings import DatasetSettings
 from lib.data.interactions import SPLITS, Interactions, from_events
+
+SHOWN = 5  # ids that an error names
 
 
 def prepare(
@@ -108,3 +110,10 @@ def split(user: np.ndarray, item: np.ndarray, ratios=(3, 1, 1), seed: int = 2023
     for label, part in zip(SPLITS, np.split(order, [train, validation]), strict=True):
         labels[part] = label
     return labels
+
+
+def named(frame: pd.DataFrame | None, rows: np.ndarray) -> str:
+    """'ids u7, u9 and 12 more' of the `rows` (indices) of users or items; 'indices' where the data bring no ids."""
+    what, known = ("indices", rows) if frame is None or "id" not in frame else ("ids", frame.id.iloc[rows])
+    shown = ", ".join(short(value, 40) for value in list(known)[:SHOWN])
+    return f"{what} {shown}" + (f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else "")

@@ -1,5 +1,6 @@
 """The vectors of all users and items: encoded from texts, read from a file, or RLMRec's own."""
 
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pandas as pd
 from lib.core.errors import UserError
 from lib.core.files import ROOT, digest
 from lib.data.interactions import Interactions
+from lib.data.preprocess import named
 from lib.data.readers import rlmrec
 from lib.language import encoders, ready_made
 
@@ -96,13 +98,28 @@ def _checked(interactions: Interactions, vectors: TextVectors, where: str) -> Te
             raise UserError(
                 f"{where} has {len(part)} vectors for {rows} {side} of {interactions.name}: encode this dataset"
             )
+    with np.errstate(over="ignore"):  # what is too large for 32 bits becomes infinity and is told
+        single = {side: part.astype(np.float32) for side, (part, _) in parts.items()}
+    for side, part in single.items():
+        frame = getattr(interactions, side)
         if len(broken := np.flatnonzero(~np.isfinite(part).all(axis=1))):
             raise UserError(
-                f"{where}: NaN or infinity in {len(broken)} {side}, first row {broken[0]}: encode them again"
+                f"{where}: NaN or infinity in {len(broken)} {side}, {named(frame, broken)}: encode them again"
             )
+        _not_empty(where, side, part, frame)
     if vectors.users.shape[1] != vectors.items.shape[1]:
         raise UserError(
             f"{where}: users and items have {vectors.users.shape[1]} and {vectors.items.shape[1]} dimensions"
         )
-    single = {side: part.astype(np.float32) for side, (part, _) in parts.items()}
     return replace(vectors, **single)
+
+
+def _not_empty(where: str, side: str, part: np.ndarray, frame: pd.DataFrame | None) -> None:
+    """Say whose vectors [n, T] of one side are all zeros, which have no direction; raise UserError where all are."""
+    empty = np.flatnonzero(~part.any(axis=1))
+    if len(empty) == len(part):
+        raise UserError(f"{where}: the vectors of all {side} are zeros, so they say nothing: encode the texts again")
+    if len(empty):
+        # not an error: TF-IDF knows no word of some texts
+        said = f"{where}: {len(empty)} of {len(part)} {side} have a vector of zeros, {named(frame, empty)}"
+        print(f"{said}: alignment learns nothing from them", file=sys.stderr)

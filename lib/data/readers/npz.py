@@ -12,7 +12,7 @@ from scipy import sparse
 from lib.core.errors import UserError, short
 from lib.data.dataset_settings import DatasetSettings
 from lib.data.interactions import SPLITS, Interactions
-from lib.data.readers.unpickle import LARGEST
+from lib.data.readers.pickled_numbers import LARGEST
 
 
 def matches(folder: Path) -> bool:

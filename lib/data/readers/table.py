@@ -109,8 +109,8 @@ def _side(folder: Path, side: str, known: pd.Series) -> pd.DataFrame | None:
         raise UserError(f"{path} describes a {side} twice, again in {_where(repeated, path)}: remove one")
     if not known.isin(keys).any():
         raise UserError(
-            f"{path} describes none of the {side}s that have interactions: their ids are such as "
-            f"'{short(known.iloc[0], 40)}', those in its column '{side}' such as '{short(first, 40)}'; write the same ids"
+            f"{path} describes none of the {side}s that have interactions: they have ids such as "
+            f"'{short(known.iloc[0], 40)}', its column '{side}' has ids such as '{short(first, 40)}'"
         )
     return frame.drop(columns=side).set_index(keys)
 
@@ -155,7 +155,7 @@ def _hint(column: str, columns: list[str], path: Path) -> str:
     """How to give the table the missing `column`: by another separator, or by the name of an existing one."""
     if len(columns) == 1 and path.suffix in SEPARATORS:
         return f"its only column is {columns[0]!r}, so separate columns by {SEPARATORS[path.suffix]!r}"
-    # itemId, Item or item_id before all others, then the column that is called id: 'title' is more like 'item' than that
+    # itemId, Item or item_id first, then the column that is called id: 'title' is more like 'item' than that
     alike = [name for name in columns if column in name.lower()]
     alike += [name for name in columns if name.lower() == "id"]
     alike += difflib.get_close_matches(column, columns, n=1, cutoff=0.7)

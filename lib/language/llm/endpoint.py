@@ -146,7 +146,7 @@ def _content(body: str) -> str | None:
     """The text in the body of a chat completion; None when it is not one."""
     try:
         content = json.loads(body)["choices"][0]["message"]["content"]
-    except (ValueError, KeyError, IndexError, TypeError):
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
         return None
     return content if isinstance(content, str) else None
 
