@@ -1,6 +1,6 @@
 """The vectors of all users and items: encoded from texts, read from a file, or RLMRec's own."""
 
-import sys
+import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -122,4 +122,4 @@ def _not_empty(where: str, side: str, part: np.ndarray, frame: pd.DataFrame | No
     if len(empty):
         # not an error: TF-IDF knows no word of some texts
         said = f"{where}: {len(empty)} of {len(part)} {side} have a vector of zeros, {named(frame, empty)}"
-        print(f"{said}: alignment learns nothing from them", file=sys.stderr)
+        warnings.warn(f"{said}: alignment learns nothing from them", stacklevel=4)

@@ -72,7 +72,7 @@ def _as_text(values: pd.Series) -> tuple[pd.Series, pd.Series]:
 
 
 def _as_numbers(text: pd.Series) -> pd.Series:
-    return text.str.partition(".")[0].astype("int64")
+    return text.str.replace(r"\..*", "", regex=True).astype("int64")
 
 
 def _files(folder: Path, stem: str) -> list[Path]:
