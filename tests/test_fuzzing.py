@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from rlmrec_folder import dump
 from safetensors.numpy import save
@@ -30,6 +30,7 @@ from lib.data.readers import rlmrec, unpickle
 from lib.language import ready_made
 
 TOY = DatasetSettings(name="toy", title="Toy")
+FEWER = settings(max_examples=settings.default.max_examples // 2)  # of what takes long
 KEEP = TOY.model_copy(update={"duplicates": "last"})
 
 
@@ -87,8 +88,9 @@ def damaged(draw, contents):
 
 
 IDS = st.sampled_from(
-    ["1", "2", "3", "10", "1.0", "007", "-4", "u1", "NA", "nan", "null", " 1", "é", "🎬", "٣", "1e3", "0x1", "True", '"', "a,b", "x\ty"]
-    + ["9" * 18, "9" * 19, "-0", "0", "0.0", "2.50", "9007199254740993", "9007199254740992", "a\nb", "-", "=1+1", "\u200b"]
+    ["1", "2", "3", "10", "1.0", "007", "-4", "u1", "NA", "nan", "null", " 1", "é", "🎬", "٣", "1e3", "0x1", '"']
+    + ["a,b", "x\ty", "True", "9" * 18, "9" * 19, "-0", "0", "0.0", "2.50", "9007199254740993", "9007199254740992"]
+    + ["a\nb", "-", "=1+1", "\u200b"]
 )  # fmt: skip
 VALUES = st.sampled_from(
     ["1", "5", "4.5", "-3", "0", "1e3", "1e39", "1e400", "nan", "inf", "", "x", "٣", "1_0", " 2 ", "1700000000"]
@@ -166,6 +168,7 @@ def test_a_generated_table_is_read_as_it_stands_or_refused(folder, rows, form):
     name = "interactions.tsv" if form[0] == "\t" else "interactions.csv"
     data = outcome(datasets.read, fill(folder, {name: written(rows, *form)}), KEEP)
     expected = by_hand(written(rows))
+    event(f"read: {data is not None}")
     assert (data is None) == (expected is None)
     if data is not None:
         same_as(data, expected)
@@ -193,11 +196,12 @@ def test_a_damaged_table_is_read_as_it_stands_or_refused(folder, content):
         same_as(data, by_hand(content))
 
 
-@given(LINES, st.lists(st.tuples(IDS, VALUES), max_size=6))
+@given(LINES, st.lists(st.tuples(IDS, VALUES), min_size=1, max_size=20, unique_by=lambda row: row[0]))
 def test_descriptions_stand_beside_the_item_with_that_id(folder, rows, titles):
     events = written([["user", "item"], *([row[0], row[1]] for row in rows)])
     beside = written([["item", "title"], *titles])
     data = outcome(datasets.read, fill(folder, {"interactions.csv": events, "items.csv": beside}), KEEP)
+    event(f"read: {data is not None}")
     if data is None:
         return
     assert len(data.items) == data.n_items  # none is lost, none comes twice
@@ -212,18 +216,21 @@ COLUMN = st.sampled_from(
         pd.to_datetime(["2020-01-01", "1960-01-01", "2262-01-01"]), pd.to_datetime(["2020-01-01"] * 3, utc=True),
         pd.to_timedelta([1, 2, 3], unit="s"), pd.Categorical(["x", "y", "x"]), pd.Categorical([3, 4, 3]),
         pd.array([1, None, 3], dtype="Int64"), pd.array([1, 2, 3], dtype="Int64"), [[1], [2], []], [{"a": 1}] * 3,
-        [2**63, 1, 2], [1e300, 1, 2], [1e-320, 0, -1], pd.period_range("2020", periods=3), [np.datetime64("9999-01-01", "s")] * 3,
+        [2**63, 1, 2], [1e300, 1, 2], [1e-320, 0, -1], pd.period_range("2020", periods=3),
+        [np.datetime64("9999-01-01", "s")] * 3,
         pd.array([1.5, 2, 3], dtype="float32"), ["1", "2", "x"], ["1", "2", "3"],
     ]
 )  # fmt: skip
 
 
+@FEWER
 @given(st.fixed_dictionaries({"user": COLUMN, "item": COLUMN}, optional={"rating": COLUMN, "timestamp": COLUMN}))
 def test_a_parquet_file_of_any_types_is_read_or_refused(folder, columns):
     frame = pd.DataFrame({name: pd.Series(values) for name, values in columns.items()})
     fill(folder, {})
     frame.to_parquet(folder / "interactions.parquet")
     data = outcome(datasets.read, folder, KEEP)
+    event(f"read: {data is not None}")
     if data is not None:
         assert data.events[["user", "item"]].drop_duplicates().shape[0] == len(data.events)
         assert data.n_users == frame.user.astype(str).nunique() and data.n_items == frame.item.astype(str).nunique()
@@ -399,11 +406,16 @@ CONTENT = st.recursive(
 DATASET = (
     b"name: toy\ntitle: Toy\ncore: 5\nminimum_rating: 3\nduplicates: last\nsplit: {ratios: [3, 1, 1], seed: 2023}\n"
 )
-BACKBONE = b"dataset: toy\nbackbone: lightgcn\nhyperparameters:\n  base:\n    layers: 2\n    reg_weight: 1.0e-6\n    keep_rate: 0.8\n"
+BACKBONE = (
+    b"dataset: toy\nbackbone: lightgcn\nhyperparameters:\n"
+    b"  base:\n    layers: 2\n    reg_weight: 1.0e-6\n    keep_rate: 0.8\n"
+)
 EXPERIMENTS = (
     b"mine:\n  toy:\n    grid: {scale: quick, encoder: none, backbones: [lightgcn], alignments: [base], seeds: [1]}\n"
 )
-LOOSE = st.lists(st.sampled_from(["a: ", "b: ", "- ", "[", "]", "{", "}", "&x ", "*x", "!!int ", "!!python/name:os ", "? ", "<<: ", "\n", " ", "2024-02-30", "0x", "1:2", "|", "'", '"', "\0", "%", "@", "\t", "é", "\ufeff"]), max_size=25).map("".join)  # fmt: skip
+SIGNS = ["a: ", "b: ", "- ", "[", "]", "{", "}", "&x ", "*x", "!!int ", "!!python/name:os ", "? ", "<<: ", "\n", " "]
+SIGNS += ["2024-02-30", "0x", "1:2", "|", "'", '"', "\0", "%", "@", "\t", "é", "\ufeff"]
+LOOSE = st.lists(st.sampled_from(SIGNS), max_size=25).map("".join)
 
 
 @given(
@@ -431,6 +443,7 @@ def params(tmp_path_factory):
     return place
 
 
+@FEWER
 @given(st.sampled_from(sorted(SETTINGS)), st.data())
 def test_any_settings_are_taken_or_refused(params, name, data):
     """And taken only with numbers that a training can use."""

@@ -12,6 +12,7 @@ from lib.data import preprocess
 from lib.data.dataset_settings import DatasetSettings
 from lib.data.interactions import Interactions
 
+UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # of dates, in a second
 NEEDED, NUMBERS = ("user", "item"), ("rating", "timestamp")  # columns; the numbers may be missing
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 WHOLE = r"(?:0|-?[1-9][0-9]{0,17})(?:\.0+)?"  # an id that is a whole number of 64 bits
@@ -177,7 +178,7 @@ def _numbers(frame: pd.DataFrame, column: str, path: Path) -> pd.Series:
     _no_gaps(frame, column, path)
     values = frame[column]
     if column == "timestamp" and pd.api.types.is_datetime64_any_dtype(values):  # a parquet file may hold dates as such
-        values = (values - pd.Timestamp(0, tz=values.dt.tz)) // pd.Timedelta("1s")
+        values = values.astype("int64") // UNITS[values.dt.unit]
     # as texts, since pandas makes numbers of dates and durations too
     numbers = pd.to_numeric(values if pd.api.types.is_numeric_dtype(values) else values.astype(str), errors="coerce")
     wrong = ~np.isfinite(numbers.astype(float))
