@@ -214,7 +214,7 @@ def test_the_doctor_knows_own_data_and_goes_on_after_a_broken_yaml(monkeypatch, 
     for name, text in (("mine", b"{name: mine, title: Mine}"), ("broken", b"title: \xff")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "dataset.yaml").write_bytes(text)
-    monkeypatch.setattr(datasets, "names", lambda: ["broken", "mine"])
+    monkeypatch.setattr(datasets, "names", lambda *_: ["broken", "mine"])
     read = datasets.settings
     monkeypatch.setattr(datasets, "settings", lambda name: read(name, tmp_path))
     broken, mine = doctor._datasets()

@@ -9,6 +9,7 @@ import math
 import pickle
 import string
 from collections import Counter
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
@@ -124,7 +125,10 @@ def by_hand(content: bytes) -> dict | None:
     header = [name.strip() for name in rows[0]]
     if len(set(header)) < len(header) or not {"user", "item"} <= {*header} or not rows[1:]:
         return None
-    records = [dict(zip(header, row, strict=True)) for row in rows[1:]]
+    if max(map(len, rows)) > len(header):
+        return None
+    # what a short row lacks is empty
+    records = [dict(zip_longest(header, row, fillvalue="")) for row in rows[1:]]
     sides = [plain([record[side] for record in records]) for side in ("user", "item")]
     found = {}
     for record, user, item in zip(records, *sides, strict=True):

@@ -98,7 +98,8 @@ def test_a_damaged_recording_has_the_answers_that_are_whole(place, lines, end):
 
 MEMBERS = st.sampled_from(
     ["pack/a", "pack/a/b", "pack/", "pack/deep/c", "pack/../../evil", "pack//etc/evil", "/etc/evil", "pack/..\\evil"]
-    + ["pack/C:evil", "pack/.", "pack/./a", "pack/..", "pack/" + "x" * 300, "pack/\0", "pack/source.json", "pack/é", "other"]
+    + ["pack/C:evil"]
+    + ["pack/.", "pack/./a", "pack/..", "pack/" + "x" * 300, "pack/\0", "pack/source.json", "pack/é", "other"]
     + ["pack/a//b", "pack/ ", "pack/a/."]
 )  # fmt: skip
 PACKING = st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

@@ -72,6 +72,8 @@ def unpack(archive: Path, source: Source, destination: Path, failed: list[str]) 
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise SourceError(f"{archive.name} has a file and a folder of one name ({short(error.strerror)})") from None
     except OSError as error:
+        if error.errno is None:  # so bz2 tells of damaged content
+            raise SourceError(f"{archive.name} is not a complete zip archive ({short(error)})") from None
         if error.errno not in (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ):  # such as a full disk
             raise
         raise SourceError(f"{archive.name} has a member that cannot be a file here ({error.strerror})") from None

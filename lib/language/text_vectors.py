@@ -30,7 +30,8 @@ class TextVectors:
 
     def __post_init__(self):
         # little-endian, so that the digest is the same on every machine
-        arrays = [np.ascontiguousarray(part, dtype="<f4") for part in (self.users, self.items)]
+        with np.errstate(over="ignore"):  # `_checked` tells what is too large for 32 bits
+            arrays = [np.ascontiguousarray(part, dtype="<f4") for part in (self.users, self.items)]
         object.__setattr__(
             self, "digest", digest([part.shape for part in arrays], *(part.tobytes() for part in arrays))
         )
