@@ -21,7 +21,7 @@ NEEDS = {
 # the same tries every time, on a machine that may be busy; HYPOTHESIS_PROFILE=long for many more that nobody has seen
 LATE = [hypothesis.HealthCheck.too_slow]
 hypothesis.settings.register_profile("usual", deadline=None, derandomize=True, suppress_health_check=LATE)
-hypothesis.settings.register_profile("long", deadline=None, max_examples=2000, suppress_health_check=LATE)
+hypothesis.settings.register_profile("long", deadline=None, max_examples=1000, suppress_health_check=LATE)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 
