@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lib.core.errors import UserError, exit_status, unknown
 from lib.core.files import ROOT, sha256, write_json
-from lib.core.names import DEFAULT_DATASET, read_dataset
+from lib.core.names import DEFAULT_DATASET, read_dataset, read_encoder
 from lib.workflow import notebook_jobs
 from lib.workflow.input_files import fetched
 
@@ -99,14 +99,13 @@ def fetch(names: list[str], local: Path | None) -> None:
     from lib.data import datasets, sources
     from lib.language.weights import with_weights
 
-    weights = with_weights()
     for name in names:
-        if name in weights:
-            folder = ROOT / weights[name].model
-            origin = sources.fetch(weights[name].sources, folder, local=local)
-        elif name in datasets.names():
+        if name in datasets.names():
             folder = ROOT / "data" / name
             origin = datasets.fetch(name, local)
+        elif name in (weights := with_weights()):  # asked last: a mistake in an encoder's file stops no dataset
+            folder = ROOT / weights[name].model
+            origin = sources.fetch(weights[name].sources, folder, local=local)
         else:
             raise unknown("dataset or weights", name, [*datasets.names(), *weights])
         files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "source.json"]
@@ -138,6 +137,7 @@ def profiles(dataset: str, model: str | None, live: bool, threads: int | None, b
 
 def train(dataset: str, backbone: str, alignment: str, seed: int, encoder, scale, values: list) -> int:
     """Train one cell of the tables by executing 04_train into its run folder; does nothing when it is up to date."""
+    from lib.language import text_vectors
     from lib.training.run_settings import resolve
     from lib.workflow import experiments, pipeline
 
@@ -145,11 +145,13 @@ def train(dataset: str, backbone: str, alignment: str, seed: int, encoder, scale
     if taken := sorted(own & set(dict(values))):
         raise UserError(f"-p {taken[0]} would say it twice: it is an argument or option of this command")
     plain = read_dataset(dataset).name
-    grid = next((entry.grid for (_, of), entry in experiments.load().items() if of == plain), None)
+    grid = next((entry.grid for entry in experiments.load(datasets=[plain]).values()), None)
     scale = scale or (grid.scale if grid else "quick")
     encoder = encoder or (grid.encoder if grid else "minilm")
     settings = resolve(dataset, backbone, alignment, seed, scale, encoder)  # a mistake is told before a kernel starts
     cell = experiments.CellName(dataset, backbone, settings.alignment, encoder, seed)
+    if cell.text != "none":
+        text_vectors.check_name(read_encoder(encoder).name)
     job = pipeline.training(cell, scale, dict(values)).job
     # data that a user put into place by hand have no note of what was fetched
     job = replace(job, inputs=tuple(name for name in job.inputs if (ROOT / name).exists()))

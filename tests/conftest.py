@@ -1,6 +1,7 @@
 """What all tests share: no network but loopback, and a reason to skip where data or weights are absent."""
 
 import ipaddress
+import os
 import socket
 import threading
 
@@ -17,8 +18,11 @@ NEEDS = {
     "live": (ROOT / "data" / "weights" / "smollm2", "the language model is not here: python -m lib fetch smollm2"),
 }
 
-hypothesis.settings.register_profile("busy machine", deadline=None)
-hypothesis.settings.load_profile("busy machine")
+# the same tries every time, on a machine that may be busy; HYPOTHESIS_PROFILE=long for many more that nobody has seen
+LATE = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("usual", deadline=None, derandomize=True, suppress_health_check=LATE)
+hypothesis.settings.register_profile("long", deadline=None, max_examples=1000, suppress_health_check=LATE)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 
 def pytest_collection_modifyitems(items):

@@ -39,6 +39,9 @@ def run(capsys, *arguments) -> tuple[int, str, str]:
         (["paper", "--paper", "rlmreq"], "unknown paper 'rlmreq': did you mean 'rlmrec'?"),
         (["train", "movielens-100k", "lightgcn", "base", "-p", "seed", "7"], "-p seed would say it twice"),
         (["train", "movielens-100k", "lightgcn", "base", "-p", "sede", "7"], "unknown parameter 'sede'"),
+        (["train", "movielens-100k", "lightgcn", "base", "--seed", "1" + "0" * 30], "seed: input should be less than"),
+        (["train", "movielens-100k", "lightgcn", "contrastive", "--encoder", "minlm"], "did you mean 'minilm'?"),
+        (["train", "movielens-100k", "lightgcn", "contrastive", "--encoder", "data/no.npy"], "no file data/no.npy"),
         (["why", "figures/none.png"], "no file"),
         (["recheck", "runs/none"], "no finished run below runs/none"),
         (["profiles", "movielens"], "did you mean 'movielens-100k'?"),
@@ -203,3 +206,18 @@ def test_user_errors_of_a_command(capsys, monkeypatch):
 
     monkeypatch.setattr(plan, "plan", refuse)
     assert run(capsys, "plan") == (2, "", "error: give something else\n")
+
+
+def test_the_doctor_knows_own_data_and_goes_on_after_a_broken_yaml(monkeypatch, tmp_path):
+    from lib.data import datasets
+    from lib.workflow import doctor
+
+    for name, text in (("mine", b"{name: mine, title: Mine}"), ("broken", b"title: \xff")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "dataset.yaml").write_bytes(text)
+    monkeypatch.setattr(datasets, "names", lambda *_: ["broken", "mine"])
+    read = datasets.settings
+    monkeypatch.setattr(datasets, "settings", lambda name: read(name, tmp_path))
+    broken, mine = doctor._datasets()
+    assert mine == "mine is not here: put interactions.csv into data/mine"
+    assert broken.startswith("broken cannot be used: ") and "no UTF-8 text" in broken

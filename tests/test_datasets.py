@@ -187,3 +187,26 @@ def test_name_and_folder_must_agree(tmp_path):
     (tmp_path / "mine" / "dataset.yaml").write_text("name: movielens-100k\ntitle: Mine\n")
     with pytest.raises(UserError, match="says name: movielens-100k, but lies in the folder mine"):
         datasets.settings("mine", tmp_path)
+
+
+def test_numbers_of_the_card_are_readable():
+    shown = {1 / 63.1: "0.0158", 12.25: "12.2", 9.0: "9", 344.5: "344", 0.00012345: "0.000123", 0.0: "0"}
+    assert {value: str(datasets.readable(value)) for value in shown} == shown
+
+
+@pytest.mark.parametrize(
+    "line, sentence",
+    [
+        ("split: {ratios: [.inf, 1, 1]}", "split.ratios.0: input should be a finite number, got inf"),
+        ("split: {ratios: [1.0e+308, 1.0e+308, 1]}", "split.ratios.0: input should be less than or equal to"),
+        ("split: {seed: 1%s}" % ("0" * 30), "split.seed: .*got a number of about 30 digits"),
+        ("minimum_rating: .nan", "minimum_rating: input should be a finite number"),
+        ("split: 3", "split: should be a block of 'key: value', got 3"),
+        ("1: 2\nnull: 3", "unknown key '1'"),
+        ("title: Again", "line 3, column 1: the key 'title' stands in line 2 already"),
+    ],
+)
+def test_values_that_nobody_can_mean_are_one_sentence(tmp_path, line, sentence):
+    write_settings(tmp_path, f"name: toy\ntitle: Toy\n{line}\n")
+    with pytest.raises(UserError, match=f"dataset.yaml.*{sentence}"):
+        datasets.settings("toy", tmp_path)

@@ -46,7 +46,7 @@ def test_damaged_files_are_one_sentence(folder):
         datasets.read(folder, TOY)
     (folder / "test.npz").write_bytes(whole)
     (folder / "items.parquet").write_bytes(b"PAR1 cut")
-    with pytest.raises(UserError, match="items.parquet is no parquet file"):
+    with pytest.raises(UserError, match="items.parquet cannot be read"):
         datasets.read(folder, TOY)
 
 
@@ -61,4 +61,31 @@ def test_pickled_objects_in_npz_are_not_loaded(folder):
 def test_indices_out_of_bounds_are_refused(folder):
     np.savez(folder / "test.npz", format=b"csr", data=[1.0], indices=[7], indptr=[0, 1, 1], shape=[2, 2])
     with pytest.raises(UserError, match="broken sparse matrix"):
+        datasets.read(folder, TOY)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        dict(format=b"csc", indices=[7], indptr=[0, 1, 1], shape=[2, 2], data=[1.0]),
+        dict(format=b"coo", row=[0], col=[0], shape=[2**40, 2], data=[1.0]),
+        dict(format=b"csr", indices=[0], indptr=[0, 1, 1], shape=[2, 2], data=[np.nan]),
+        dict(format=b"csr", indices=[0], indptr=[0, 1, 1], shape=[2, 2], data=["x"]),
+        dict(format=b"csr", indices=[], indptr=[0], shape=[0, 2], data=[1.0][:0]),
+        dict(format=b"dia", offsets=[0], shape=[2, 2], data=[[1.0, 1.0]]),
+    ],
+    ids=["index out of bounds", "huge", "NaN", "text", "nobody", "other form"],
+)
+def test_matrices_that_nobody_can_mean_are_one_sentence(folder, parts):
+    np.savez(folder / "test.npz", **parts)
+    with pytest.raises(UserError, match="test.npz is no scipy sparse matrix"):
+        datasets.read(folder, TOY)
+
+
+def test_indices_of_several_types_are_one_sentence(folder):
+    """They cannot be sorted."""
+    pd.DataFrame({"item": pd.Series([1, None], dtype="Int64"), "title": ["b", "a"]}).to_parquet(
+        folder / "items.parquet"
+    )
+    with pytest.raises(UserError, match="items.parquet"):
         datasets.read(folder, TOY)

@@ -1,5 +1,6 @@
 """RLMRec's pickled folders, and pickles that want more than data."""
 
+import contextlib
 import pickle
 import zipfile
 
@@ -232,3 +233,28 @@ def test_a_damaged_pickle_never_does_worse_than_an_error(tmp_path_factory, chang
         unpickle.load(path)
     except UserError as error:
         assert str(path) in str(error)
+
+
+@pytest.mark.parametrize("state", [b"}X\x04\0\0\0formX\x03\0\0\0cscs", b"N}X\x05\0\0\0valueNs\x86"])
+def test_a_pickle_cannot_change_how_later_ones_are_read(tmp_path, state):
+    """A state for a class instead of an object would be set for every file that this process reads."""
+    (tmp_path / "x.pkl").write_bytes(b"\x80\x04cscipy.sparse._coo\ncoo_matrix\n" + state + b"b.")
+    with pytest.raises(UserError, match="is damaged"):
+        unpickle.load(tmp_path / "x.pkl")
+    assert (unpickle.load(dump(tmp_path / "y.pkl", TRAIN)).toarray() == TRAIN.toarray()).all()
+
+
+@pytest.mark.parametrize("kind", [tuple, list])
+@pytest.mark.parametrize(
+    "before, behind",
+    [(b"}", b"K\x01s"), (b"", b""), (b"c_codecs\nencode\nX\x01\0\0\0x", b"\x86R"), (b"(}q\1K\0X\1\0\0\0x", b"u")],
+    ids=["a key", "a value", "an argument", "beside a profile"],
+)
+def test_a_few_values_that_hold_each_other_fill_neither_memory_nor_time(tmp_path, kind, before, behind):
+    inner = kind((1, 2))
+    for _ in range(60):
+        inner = kind((inner, inner))
+    (tmp_path / "x.pkl").write_bytes(b"\x80\x02" + before + pickle.dumps(inner, 2)[2:-1] + behind + b".")
+    for read in (unpickle.load, rlmrec._vectors, rlmrec._matrix, lambda path: rlmrec._profiles(path, 1)):
+        with contextlib.suppress(UserError):
+            assert read(tmp_path / "x.pkl")

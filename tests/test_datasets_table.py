@@ -91,6 +91,18 @@ def test_descriptions_of_ids_that_do_not_occur_are_left_out(tmp_path):
         ("user,item\n1,2\n,3\n4,\n", "column 'user' is empty in 1 rows, first in line 3: fill or remove"),
         ("user,item,rating\n1,2,\n", "column 'rating' is empty in 1 rows, first in line 2"),
         ('user,item\n1,"2\n', "cannot be read"),
+        ("user,item,user\n1,2,3\n", "has 2 columns 'user': remove or rename all but one"),
+        ("user,item\n1,2\n1,3,5\n", "cannot be read"),  # pandas would drop the 5
+        ("user,item\na\0b,2\n", "it holds NUL bytes"),  # pandas would read 'a'
+        ("user,id,title\n1,2,Heat\n", "has no column 'item': rename 'id'"),
+        ("user,title\n1,Heat\n", "has no column 'item': rename one of user, title"),
+        (
+            "user,item,timestamp\n1,2,5\n1,3,1700000000000\n",
+            "timestamp 1700000000000 in line 3, as a number of seconds, is too large: it looks like milliseconds, so "
+            "divide the column by 1,000",
+        ),
+        ("user,item,timestamp\n1,2,1700000000000000000\n", "nanoseconds, so divide the column by 1,000,000,000"),
+        ("user,item,rating\n1,2,1e39\n", "rating 1e+39 in line 2 is too large: mend or remove that row"),
     ],
 )
 def test_each_mistake_is_one_sentence(tmp_path, text, sentence):
@@ -132,3 +144,79 @@ def test_numbers_with_a_leading_zero_stay_text():
     assert table.ids(pd.Series(["1", "-2", "0"])).tolist() == [1, -2, 0]
     assert table.ids(pd.Series(["1", "02"])).tolist() == ["1", "02"]
     assert table.ids(pd.Series(["1", "9" * 30])).tolist() == ["1", "9" * 30]
+
+
+def test_whole_numbers_may_be_written_as_floats(tmp_path):
+    """What programs write where a column once had gaps; the titles are found whichever way ids are written there."""
+    write(tmp_path, "user,item\n1.0,10.0\n2,9.00\n")
+    write(tmp_path, "item,title\n9.0,Nine\n10,Ten\n", "items.csv")
+    data = datasets.read(tmp_path, TOY)
+    assert data.users.id.tolist() == [1, 2] and data.items.id.tolist() == [9, 10]
+    assert data.items.title.tolist() == ["Nine", "Ten"]
+    large = pd.Series([1e15, 1e16 / 2**3, 2.0])
+    assert table.ids(large).tolist() == large.astype(int).tolist()
+    assert table.ids(pd.Series(["1.0", "1.5"])).tolist() == ["1.0", "1.5"]
+
+
+def test_ids_beside_the_table_are_compared_as_they_are_written(tmp_path):
+    """As floats, 007 would be 7 and two large ids one."""
+    write(tmp_path, "user,item\n1,7\n2,9007199254740993\n")
+    write(tmp_path, "item,title\n007,Bond\n7,Seven\n9007199254740992,Other\n9007199254740993,Large\n", "items.csv")
+    assert datasets.read(tmp_path, TOY).items.title.tolist() == ["Seven", "Large"]
+
+
+def test_digits_of_other_scripts_are_text():
+    assert table.ids(pd.Series(["1", "١"])).tolist() == ["1", "١"]
+
+
+@pytest.mark.parametrize(
+    "name, text, sentence",
+    [
+        ("items.csv", "item,id,title\n4,5,Four\n", "items.csv has a column 'id' beside 'item'"),
+        ("users.csv", "user,id\n1,5\n", "users.csv has a column 'id' beside 'user'"),
+        ("items.csv", "id,title\n4,Four\n", "items.csv has no column 'item': rename 'id'"),
+        ("items.csv", "item,title\ni4,Four\n", "items.csv describes none of the items .* as '30', .* as 'i4'"),
+        ("users.csv", "user,age\n77,3\n", "users.csv describes none of the users"),
+        ("items.csv", "item,title,title\n4,a,b\n", "items.csv has 2 columns 'title'"),
+        ("items.csv", "item,title\n4,Heat, The\n", "items.csv cannot be read .*line 2"),
+    ],
+)
+def test_mistakes_beside_the_table_are_one_sentence(tmp_path, name, text, sentence):
+    write(tmp_path, "user,item\n1,30\n2,4\n")
+    with pytest.raises(UserError, match=sentence):
+        datasets.read(write(tmp_path, text, name), TOY)
+
+
+@pytest.mark.parametrize("stem, text", [("interactions", "user,item\n1,2\n"), ("items", "item\n2\n")])
+def test_two_tables_of_one_name_are_refused(tmp_path, stem, text):
+    write(tmp_path, "user,item\n1,2\n")
+    write(tmp_path, text, f"{stem}.csv")
+    pd.DataFrame({"user": [1], "item": [2]}).to_parquet(tmp_path / f"{stem}.parquet")
+    with pytest.raises(UserError, match=f"has {stem}.csv and {stem}.parquet: keep the one"):
+        datasets.read(tmp_path, TOY)
+
+
+def test_a_folder_in_place_of_the_table_is_one_sentence(tmp_path):
+    (tmp_path / "interactions.csv").mkdir()
+    with pytest.raises(UserError, match="interactions.csv is a folder: put a file"):
+        datasets.read(tmp_path, TOY)
+
+
+def test_dates_are_timestamps_and_no_ratings(tmp_path):
+    frame = pd.DataFrame({"user": [1], "item": [2], "rating": pd.to_datetime(["2020-01-01"])})
+    frame.to_parquet(tmp_path / "interactions.parquet")
+    with pytest.raises(UserError, match="rating .*2020.* in row 1 is not a number"):
+        datasets.read(tmp_path, TOY)
+
+
+def test_the_card_says_what_threshold_and_core_dropped(tmp_path):
+    rows = [(user, item, 5) for user in range(3) for item in range(3)] + [(9, 0, 5), (0, 9, 1), (8, 8, 1)]
+    write(tmp_path, "user,item,rating\n" + "".join(f"{u},{i},{r}\n" for u, i, r in rows))
+    settings = DatasetSettings(name="toy", title="Toy", minimum_rating=3, core=2)
+    card = datasets.card(datasets.read(tmp_path, settings), settings)
+    assert card["in the file"] == "5 users, 5 items, 12 interactions"
+    assert card["rated 3 or better"] == "4 users, 3 items, 10 interactions"
+    assert card["in the 2-core"] == "3 users, 3 items, 9 interactions"
+    assert (card["users"], card["items"], card["interactions"]) == (3, 3, 9)
+    everything = DatasetSettings(name="toy", title="Toy")
+    assert "in the file" not in datasets.card(datasets.read(tmp_path, everything), everything)

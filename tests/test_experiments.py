@@ -183,3 +183,37 @@ def test_a_paper_without_datasets_is_one_sentence(copy):
     (tree / "experiments.yaml").write_text("rlmrec:\n")
     with pytest.raises(UserError, match=r"\(rlmrec\): name the datasets"):
         experiments.load(tree)
+
+
+@pytest.mark.parametrize("file", ["dataset.yaml", "lightgcn.yaml"])
+def test_a_broken_file_of_one_dataset_stops_no_other(copy, file):
+    tree = copy()
+    (tree / "yelp" / file).write_bytes("title: José".encode("latin-1"))
+    assert [entry.dataset for entry in experiments.chosen("all", "amazon", tree)] == ["amazon", "amazon"]
+    assert grid("rlmrec", "amazon", params=tree) and experiments.seeds_of_base("amazon", "gccf", tree)
+    if file == "lightgcn.yaml":
+        with pytest.raises(UserError, match="yelp/lightgcn.yaml is no UTF-8 text, first in line 1"):
+            experiments.chosen("all", "yelp", tree)
+
+
+def test_a_broken_entry_of_one_dataset_stops_no_other(copy):
+    tree = copy({("rlmrec", "yelp"): {"grd": {}}})
+    assert experiments.chosen("rlmrec", "amazon", tree)
+    with pytest.raises(UserError, match="did you mean 'grid'"):
+        experiments.chosen("rlmrec", "yelp", tree)
+
+
+def test_a_block_that_is_none_is_told_as_such(copy):
+    """And not as an unknown alignment: the name is right."""
+    tree = copy()
+    path = tree / "amazon" / "lightgcn.yaml"
+    content = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(content | {"hyperparameters": content["hyperparameters"] | {"base": 3}}))
+    with pytest.raises(UserError, match="lightgcn.yaml: hyperparameters: base: write a block .*, got 3"):
+        experiments.load(tree)
+
+
+def test_a_seed_that_no_generator_takes_is_one_sentence(copy):
+    entry = committed("rlmrec", "amazon")
+    with pytest.raises(UserError, match="grid.*seeds.0: .*a number of about 30 digits"):
+        experiments.load(copy({("rlmrec", "amazon"): entry | {"grid": entry["grid"] | {"seeds": [10**30]}}}))

@@ -76,3 +76,38 @@ def test_run_folders():
     assert names.run_folder("amazon", "org/model", "gccf", "base@base", 1) == "amazon/none/gccf/base/seed1"
     assert names.run_folder("amazon", "org/model", "gccf", "kar", 1) == "amazon/model/gccf/kar/seed1"
     assert names.is_matched("base@kar") and not names.is_matched("base+layers=1")
+
+
+@pytest.mark.parametrize(
+    "broken, sentence",
+    [
+        ("contrastive+weight=[", "weight is not valid YAML"),
+        ("contrastive+weight=1,weight=2", "weight is changed twice"),
+        ("contrastive+", "write changed settings as key=value"),
+        ("contrastive+weight=1,", "write changed settings as key=value"),
+    ],
+)
+def test_a_change_that_cannot_be_read_is_one_sentence(broken, sentence):
+    with pytest.raises(UserError, match=sentence):
+        names.read_alignment(broken)
+
+
+def test_no_digit_of_a_setting_is_lost():
+    assert names.with_settings("kar", weight=0.1234567) == "kar+weight=0.1234567"
+    assert names.with_settings("kar", weight=0.1 * 3) == "kar+weight=0.3"
+    assert names.with_noise("toy", 0.1234567) == "toy+noise=0.1234567"
+
+
+@pytest.mark.parametrize("encoder", ["..", "a/..", "", ".", "a/\n"])
+def test_an_encoder_cannot_leave_the_run_folder(encoder):
+    with pytest.raises(UserError, match="so it is no name of a encoder"):
+        names.run_folder("amazon", encoder, "gccf", "kar", 1)
+    assert names.run_folder("amazon", encoder, "gccf", "base", 1) == "amazon/none/gccf/base/seed1"
+
+
+def test_names_that_no_file_system_takes_are_refused():
+    with pytest.raises(UserError, match="has more than 200 bytes"):
+        names.run_folder("amazon", "x" * 300, "gccf", "kar", 1)
+    for alignment in ("kar+weight=../../x", "../x"):
+        with pytest.raises(UserError, match="is no name of a alignment"):
+            names.run_folder("amazon", "x", "gccf", alignment, 1)

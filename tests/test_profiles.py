@@ -95,7 +95,7 @@ def test_profiles_that_come_with_the_data(dataset):
     assert frame.text.tolist() == [*data.users["profile"], *data.items["profile"]]
     assert {*frame.writer} == {"dataset"} and {*frame.status} == {"ok"}
     data.items.loc[1, "profile"] = " "
-    with pytest.raises(UserError, match="1 items of toy-films have an empty profile"):
+    with pytest.raises(UserError, match="1 of 6 items of toy-films have no profile, i.*: give each a row"):
         profiles.load(data, own)
 
 
@@ -206,3 +206,14 @@ def test_the_model_writes_today_what_is_recorded():
         before = known[answer.key].text
         alike.append(difflib.SequenceMatcher(None, before, answer.text, autojunk=False).ratio())
     assert len(alike) == len(asked) and sorted(alike)[1] >= 0.9, alike  # rounding may turn one of them
+
+
+def test_missing_profiles_are_told_with_the_ids_of_the_user(dataset):
+    data = interactions()
+    data.users["profile"], data.items["profile"] = "u", None
+    data.items["id"] = [f"film {i}" for i in range(data.n_items)]
+    own = dataset.model_copy(update={"language_model": None})
+    with pytest.raises(
+        UserError, match="6 of 6 items .* no profile, ids film 0, .*, film 4 and 1 more: give each a row"
+    ):
+        profiles.load(data, own)

@@ -82,3 +82,16 @@ def test_cutting_to_whole_sentences(text, cut):
 def test_a_cut_keeps_more_than_the_given_opening():
     assert whole_sentences("Given. More that", after=len("Given.")) == ""
     assert whole_sentences("Given. More. That", after=len("Given.")) == "Given. More."
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"profile": ' + "[" * 100_000,
+        '{"profile": ' + "9" * 5000 + "}",
+        '{"profile": "\\ud800 a b c d e f g h i"}',
+    ],
+)
+def test_replies_that_break_a_parser_or_a_file_have_a_reason(reply):
+    with pytest.raises(ValueError, match="nested too deeply|digits|no text"):
+        ProfileParser().parse(reply)

@@ -117,3 +117,15 @@ def test_finished_runs_are_found_below_folders(place):
     one, two = ensure(place), ensure(place, seed=2)
     assert recheck.finished([place / "runs"]) == sorted([one.path, two.path])
     assert recheck.finished([one.path]) == [one.path]
+
+
+def test_a_run_whose_backbone_is_gone_stops_no_other(place, edited):
+    path = edited.path / "manifest.json"
+    content = manifest(edited)
+    path.write_text(json.dumps(content | {"settings": content["settings"] | {"backbone": "gone"}}))
+    assert rechecked(place, edited).startswith("cannot be checked: unknown backbone 'gone'")
+
+
+def test_a_run_whose_data_are_gone_stops_no_other(place, edited):
+    (place / "params/toy/dataset.yaml").unlink()
+    assert rechecked(place, edited).startswith("cannot be checked: ")

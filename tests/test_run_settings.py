@@ -51,6 +51,10 @@ BASE = dict(layers=3, reg_weight=1e-6, keep_rate=0.8)
         (dict(base={**BASE, "keep_rate": 1.5}), "keep_rate: .*less than or equal to 1"),
         (dict(base={"layers": 3, "reg_weight": 1e-6}), "keep_rate: field required"),
         (dict(base=None), "no block 'base'"),
+        (dict(base=3), "hyperparameters: base: write a block for each alignment, as in .*, got 3"),
+        (dict(base={**BASE, "layers": 10**30}), "layers: .*less than or equal to 100, got a number of about 30 digits"),
+        (dict(base={**BASE, "reg_weight": float("inf")}), "reg_weight: input should be a finite number, got inf"),
+        (dict(base={**BASE, 3: 1}), "unknown key '3'"),
     ],
 )
 def test_wrong_block_is_one_sentence(copy, changes, message):
@@ -153,3 +157,37 @@ def test_a_new_alignment_needs_one_file_and_one_block(copy, tmp_path, monkeypatc
     tree = copy("amazon/lightgcn.yaml", hyperparameters=known | {"pulling": known["base"] | {"pull": 0.5}})
     settings = run_settings.resolve("amazon", "lightgcn", "pulling", params=tree)
     assert settings.alignment_settings == {"pull": 0.5} and settings.folder.parts[-2] == "pulling"
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (dict(ks=[]), "ks: .*at least 1 item"),
+        (dict(ks=[0]), "ks.0: input should be greater than or equal to 1, got 0"),
+        (dict(ks=[20, 5]), "ks: write every cut-off once, the smallest first, .* got \\[20, 5\\]"),
+        (dict(ks=[5, 5, 20]), "ks: write every cut-off once"),
+        (dict(ks=[10**12]), "ks.0: input should be less than or equal to 10000"),
+        (dict(embedding_size=10**11), "embedding_size: input should be less than or equal to 100000, got 100000000000"),
+        (dict(learning_rate=float("nan")), "learning_rate: .*finite"),
+    ],
+)
+def test_a_protocol_that_nobody_can_mean_is_one_sentence(copy, changes, message):
+    tree = copy("protocol.yaml", tiny=changes)
+    with pytest.raises(UserError, match=f"protocol.yaml \\(tiny\\): {message}"):
+        run_settings.protocol("tiny", tree)
+
+
+@pytest.mark.parametrize("scale", ["paper", "tiny"])
+def test_a_scale_that_is_no_block_is_one_sentence(copy, scale):
+    with pytest.raises(UserError, match=f"protocol.yaml: {scale} should be a block of 'key: value', got 3"):
+        run_settings.protocol("tiny", copy("protocol.yaml", **{scale: 3}))
+
+
+def test_a_seed_that_no_generator_takes_is_one_sentence():
+    with pytest.raises(UserError, match="seed: input should be less than 4294967296, got a number of about 30 digits"):
+        run_settings.resolve("amazon", "lightgcn", seed=10**30)
+
+
+def test_hyperparameters_that_are_no_blocks_are_one_sentence(copy):
+    with pytest.raises(UserError, match="lightgcn.yaml: hyperparameters: write a block for each alignment.*, got 3"):
+        run_settings.resolve("amazon", "lightgcn", params=copy("amazon/lightgcn.yaml", hyperparameters=3))

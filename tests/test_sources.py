@@ -338,3 +338,42 @@ def test_progress_of_pip_bears_folders_that_it_removes_meanwhile(tmp_path):
     finally:
         done.set()
         busy.join()
+
+
+@pytest.mark.parametrize(
+    "content, sentence",
+    [
+        ({"pack/a": b"1", "pack/a/b": b"2"}, "a file and a folder of one name"),
+        ({"pack/a": b"1", "pack/" + "x" * 300: b"2"}, "a member that cannot be a file here"),
+    ],
+)
+def test_members_that_no_folder_can_hold_are_one_sentence(server, fetch, tmp_path, content, sentence):
+    server.body = zipped(content)
+    with pytest.raises(UserError, match=sentence):
+        fetch(source(server.url, server.body))
+    assert not (tmp_path / "data").exists() and leftovers(tmp_path) == []
+
+
+def test_encrypted_archives_are_one_sentence(server, fetch):
+    packed = bytearray(zipped({"pack/a": b"1"}))
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the flag of encryption, in both headers
+        packed[packed.index(mark) + at] |= 1
+    server.body = bytes(packed)
+    with pytest.raises(UserError, match="is encrypted or packed in an unknown way"):
+        fetch(source(server.url, server.body))
+
+
+def test_an_archive_that_would_fill_the_disk_is_not_unpacked(server, fetch, tmp_path, monkeypatch):
+    free = shutil._ntuple_diskusage(10, 9, 1)
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda _: free)
+    with pytest.raises(UserError, match="it would unpack to 0.0 GiB, and 0.0 GiB are free"):
+        fetch(source(server.url))
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("note", ["{", "[]", '{"files": 3}', "{}"])
+def test_a_damaged_note_is_one_sentence(fetch, tmp_path, note):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/source.json").write_text(note)
+    with pytest.raises(UserError, match="source.json is damaged: delete it"):
+        fetch(source(nowhere()))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -189,7 +190,7 @@ def broken_files(tmp_path, vectors):
     nan[3, 1] = np.nan
     pickled = np.array([{"a": 1}] * 5, dtype=object)
     yield "short", vectors[:4], "2 vectors for 3 items"
-    yield "nan", nan, "NaN or infinity in 1 items, first row 1"
+    yield "nan", nan, "NaN or infinity in 1 items, indices 1"
     yield "integers", vectors.astype(int), "rows of floats, not int64"
     yield "flat", vectors[:, 0], "rows of floats, not float32 \\[2\\]"
     yield "pickled", pickled, "holds no text vectors"
@@ -248,3 +249,24 @@ def test_only_who_uses_a_slow_package_waits_for_it():
     code = "import sys\n" + "".join(f"import lib.language.{name}\n" for name in modules) + "print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not slow & {*done.stdout.split()}
+
+
+def test_vectors_of_zeros_are_refused_or_told_with_ids(tmp_path, interactions, vectors):
+    users = pd.DataFrame({"id": ["ann", "bob"]})
+    own = replace(interactions, users=users)
+    path = tmp_path / "mine.npy"
+    np.save(path, np.where(np.arange(len(vectors))[:, None] == 1, 0, vectors))
+    with pytest.warns(UserWarning, match="1 of 2 users have a vector of zeros, ids bob: alignment learns nothing"):
+        text_vectors.load(own, None, str(path))
+    np.save(path, np.where(np.arange(len(vectors))[:, None] < 2, 0, vectors))
+    with pytest.raises(UserError, match="mine.npy: the vectors of all users are zeros"):
+        text_vectors.load(own, None, str(path))
+
+
+def test_vectors_too_large_for_32_bits_are_refused_with_ids(tmp_path, interactions, vectors):
+    own = replace(interactions, users=pd.DataFrame({"id": ["ann", "bob"]}))
+    large = vectors.astype(float)
+    large[1, 0] = 1e200
+    np.save(tmp_path / "mine.npy", large)
+    with pytest.raises(UserError, match="NaN or infinity in 1 users, ids bob: encode them again"):
+        text_vectors.load(own, None, str(tmp_path / "mine.npy"))

@@ -1,7 +1,8 @@
 """What every room uses.
 
 errors        the one exception that users are meant to read
-files         the repository's root, atomic writes, YAML, content hashes
+strict_yaml   YAML, with one sentence for every mistake in it
+files         the repository's root, atomic writes, YAML files, content hashes
 settings      strict settings classes
 names         names of cells, and the order in which papers list them
 fingerprints  which code a result follows from

@@ -9,8 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import yaml
-
+from lib.core import strict_yaml
 from lib.core.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]  # the repository: lib is installed in editable mode
@@ -62,13 +61,17 @@ def write_json(path, content) -> None:
 
 
 def read_yaml(path) -> dict:
-    """Read a YAML mapping; raises UserError when it is missing or broken."""
+    """Read a YAML mapping; raises UserError when it is missing or broken or names a key twice."""
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise UserError(f"no file {path}") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{path} is no UTF-8 text, first in line {line}: save it with the encoding UTF-8") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): put a file in its place") from None
+    content = strict_yaml.parse(text, str(path))
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold a mapping of names to values")
     return content

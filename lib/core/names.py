@@ -6,11 +6,11 @@ amazon+noise=0.1          a variant of a dataset: with noise, or its `early` or 
 minilm+shuffled           a variant of an encoder: `shuffled` vectors, or `metadata` in place of profiles
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
+from lib.core import strict_yaml
 from lib.core.errors import UserError
 
 BACKBONES = ("gccf", "lightgcn", "sgl", "simgcl", "dccf", "autocf")  # RLMRec's order
@@ -21,6 +21,7 @@ COMPARISON = [*MODEL, "against", "metric"]  # the columns that name a comparison
 BASE_AGAIN = "base again"  # base with another seed, where two runs of one model are compared as if one were aligned
 VARIANTS_OF_DATA = ("noise", "early", "late")
 VARIANTS_OF_TEXT = ("shuffled", "metadata")
+LONGEST = 200  # bytes of a folder's name: file systems take 255, and temporary files add to it
 
 
 # Alignments
@@ -35,13 +36,16 @@ class AlignmentName(NamedTuple):
 
 
 def read_alignment(name: str) -> AlignmentName:
-    """'base@contrastive+weight=0.1' in its parts; raises UserError when a change is not key=value."""
-    plain, _, changed = name.partition("+")
-    kind, _, settings_of = plain.partition("@")
-    pairs = [pair.partition("=") for pair in changed.split(",") if pair]
+    """'base@contrastive+weight=0.1' in its parts; raises UserError when a change is not key=value or comes twice."""
+    plain, added, changed = name.partition("+")
+    kind, other, settings_of = plain.partition("@")
+    pairs = [pair.partition("=") for pair in changed.split(",")] if added else []
     if broken := [key + mark + value for key, mark, value in pairs if not (key and mark and value)]:
         raise UserError(f"{name}: write changed settings as key=value, not '{broken[0]}'")
-    return AlignmentName(kind, settings_of or kind, {key: yaml.safe_load(value) for key, _, value in pairs})
+    if twice := [key for key, count in Counter(key for key, _, _ in pairs).items() if count > 1]:
+        raise UserError(f"{name}: {twice[0]} is changed twice: keep one of them")
+    changes = {key: strict_yaml.parse(value, f"{name}: {key}") for key, _, value in pairs}
+    return AlignmentName(kind, settings_of if other else kind, changes)
 
 
 def shortest(name: str) -> str:
@@ -57,9 +61,14 @@ def matched_base(alignment: str) -> str:
 
 def with_settings(alignment: str, **settings) -> str:
     """'contrastive+weight=0.1': an alignment with settings that differ from the yaml's."""
-    # :g writes 1.0 as 1, so that both name the same run folder
-    written = (f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in settings.items())
+    written = (f"{key}={_number(value)}" for key, value in settings.items())
     return alignment + ("," if "+" in alignment else "+") + ",".join(written)
+
+
+def _number(value) -> str:
+    """A value as names hold it; 1.0 as 1, so that both name the same run folder."""
+    # 12 digits are all that anybody chooses, and those behind them come of sums such as 0.1 + 0.2
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def is_matched(alignment: str) -> bool:
@@ -109,7 +118,7 @@ def _variant(label: str, kinds: tuple[str, ...]) -> Variant:
 
 def with_noise(dataset: str, share: float) -> str:
     """'amazon+noise=0.1': a dataset with that share of random train interactions added; plain for a share of 0."""
-    return f"{dataset}+noise={share:g}" if share else dataset
+    return f"{dataset}+noise={_number(share)}" if share else dataset
 
 
 def half(dataset: str, which: str) -> str:
@@ -128,9 +137,21 @@ def encoder_folder(encoder: str) -> str:
 
 
 def run_folder(dataset: str, encoder: str, backbone: str, alignment: str, seed: int | str) -> str:
-    """A run's folder below runs/; text plays no part in base, so its encoder is `none`."""
+    """A run's folder below runs/; text plays no part in base, so its encoder is `none`.
+
+    Raises UserError for a name that could not be a folder there.
+    """
     read = encoder_folder(encoder) if reads_text(alignment) else "none"
-    return f"{dataset}/{read}/{backbone}/{shortest(alignment)}/seed{seed}"
+    parts = {"dataset": dataset, "encoder": read, "backbone": backbone, "alignment": shortest(alignment)}
+    for what, part in parts.items():
+        # a folder below runs/ and nowhere else, on any system
+        if part in ("", ".", "..") or any(sign in "/\\:" or not sign.isprintable() for sign in part):
+            raise UserError(
+                f"'{part}' cannot name a folder, so it is no name of a {what}: use letters, digits, -, _ and ."
+            )
+        if len(part.encode()) > LONGEST:
+            raise UserError(f"the {what} '{part[:40]}…' has more than {LONGEST} bytes: use a shorter name")
+    return "/".join([*parts.values(), f"seed{seed}"])
 
 
 def runs_of(scale: str) -> str:

@@ -1,8 +1,11 @@
 """Unpack an archive, or copy a folder, into data/: all of it or nothing, with a note of where the files came from."""
 
+import errno
 import json
+import lzma
 import re
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -10,6 +13,7 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
+from lib.core.errors import UserError, short
 from lib.core.files import write_json
 from lib.data.dataset_settings import Source
 from lib.data.transfer import SourceError
@@ -20,7 +24,15 @@ NOTE = "source.json"  # in the destination: the source, its sha256, the sources 
 def origin(folder: Path) -> dict:
     """What `source.json` says of `folder`; empty when it was filled by hand."""
     note = folder / NOTE
-    return json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+    if not note.is_file():
+        return {}
+    try:
+        content = json.loads(note.read_text(encoding="utf-8"))
+        return content | {"files": dict(content["files"])}
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise UserError(
+            f"{note} is damaged: delete it to keep the files beside it as your own, or their folder"
+        ) from None
 
 
 def present(folder: Path) -> bool:
@@ -45,13 +57,26 @@ def unpack(archive: Path, source: Source, destination: Path, failed: list[str]) 
     """
     try:
         with zipfile.ZipFile(archive) as content, _staging(destination) as stage:
-            for name, target in wanted(content.namelist(), source.members).items():
+            members = wanted(content.namelist(), source.members)
+            _fits(sum(content.getinfo(name).file_size for name in members), stage)
+            for name, target in members.items():
                 (stage / target).parent.mkdir(parents=True, exist_ok=True)
                 with content.open(name) as packed, open(stage / target, "wb") as file:
                     shutil.copyfileobj(packed, file, 1 << 20)
             return _install(stage, destination, {"source": str(source), "sha256": source.sha256, "failed": failed})
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise SourceError(f"{archive.name} is not a complete zip archive ({error})") from None
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error, ValueError, MemoryError) as error:
+        raise SourceError(f"{archive.name} is not a complete zip archive ({short(error)})") from None
+    # NotImplementedError, which is one too: a way of packing that Python does not know
+    except RuntimeError as error:
+        raise SourceError(f"{archive.name} is encrypted or packed in an unknown way ({short(error)})") from None
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise SourceError(f"{archive.name} has a file and a folder of one name ({short(error.strerror)})") from None
+    except OSError as error:
+        if error.errno is None:  # so bz2 tells of damaged content
+            raise SourceError(f"{archive.name} is not a complete zip archive ({short(error)})") from None
+        if error.errno not in (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ):  # such as a full disk
+            raise
+        raise SourceError(f"{archive.name} has a member that cannot be a file here ({error.strerror})") from None
 
 
 def wanted(names: list[str], patterns: list[str]) -> dict[str, str]:
@@ -71,8 +96,17 @@ def wanted(names: list[str], patterns: list[str]) -> dict[str, str]:
         path = PurePosixPath(target)
         # a backslash or a colon makes another path of it on Windows
         if path.is_absolute() or ".." in path.parts or "\\" in target or ":" in target:
-            raise SourceError(f"its member {name} would be written outside the destination")
+            raise SourceError(f"its member {short(name)} would be written outside the destination")
+    if len(set(targets.values())) < len(targets):
+        raise SourceError("two of its members would be written into one file")
     return targets
+
+
+def _fits(size: int, folder: Path) -> None:
+    """Raise SourceError when `size` bytes, which an archive says that it unpacks to, are more than the disk has."""
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise SourceError(f"it would unpack to {size / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free")
 
 
 def copy(folder: Path, destination: Path) -> dict:

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from lib.core.settings import Strict
+from lib.core.settings import Seed, Strict
 
-Ratio = Annotated[float, Field(gt=0)]
+Ratio = Annotated[float, Field(gt=0, le=1_000_000)]
 
 
 class Source(Strict):
@@ -42,7 +42,7 @@ class Split(Strict):
     """A random split of the interactions in which every user and every item keeps one in train."""
 
     ratios: tuple[Ratio, Ratio, Ratio] = Field((3, 1, 1), description="train : validation : test")
-    seed: int = Field(2023, ge=0)
+    seed: Seed = 2023
 
 
 class DatasetSettings(Strict):
@@ -52,7 +52,7 @@ class DatasetSettings(Strict):
     title: str = Field(description="name in tables and figures")
     sources: list[Source] = Field([], description="tried in this order; none for data of your own")
     minimum_rating: float | None = Field(None, description="drop interactions rated lower; none keeps all")
-    core: int = Field(1, ge=1, description="k-core: every kept user and item has so many interactions")
+    core: int = Field(1, ge=1, le=1_000_000, description="k-core: every kept user and item has so many interactions")
     duplicates: Literal["error", "last"] = Field(
         "error", description="of a pair that comes twice: stop, or keep the last"
     )

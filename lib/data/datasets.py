@@ -82,13 +82,15 @@ def _reader(folder: Path):
 def card(interactions: Interactions, settings: DatasetSettings) -> dict:
     """What to know of a dataset before using it, by name: counts, density, train degrees, licence, citation.
 
-    The degree of a user or an item is its number of train interactions.
+    The degree of a user or an item is its number of train interactions. Where a rating threshold or a k-core dropped
+    anything, users, items and interactions are counted before and after. Numbers have the digits that a reader needs.
     """
     counts = {split: getattr(interactions, split).nnz for split in SPLITS}
     n_users, n_items = interactions.train.shape
     return {
         "title": settings.title, "users": n_users, "items": n_items, "interactions": sum(counts.values()), **counts,
-        "density": sum(counts.values()) / (n_users * n_items),
+        **_dropped(interactions),
+        "density": readable(sum(counts.values()) / (n_users * n_items)),
         "test users": int((np.diff(interactions.test.indptr) > 0).sum()),
         **_quantiles("user", np.diff(interactions.train.indptr)),
         **_quantiles("item", np.bincount(interactions.train.indices, minlength=n_items)),
@@ -100,4 +102,16 @@ def card(interactions: Interactions, settings: DatasetSettings) -> dict:
 def _quantiles(side: str, degrees: np.ndarray) -> dict:
     """Least, largest and three values between them of `degrees` [n], by name."""
     quantiles = {"min": 0, "lower quartile": 0.25, "median": 0.5, "upper quartile": 0.75, "max": 1}
-    return {f"{side} degree, {name}": float(np.quantile(degrees, at)) for name, at in quantiles.items()}
+    return {f"{side} degree, {name}": readable(np.quantile(degrees, at)) for name, at in quantiles.items()}
+
+
+def _dropped(interactions: Interactions) -> dict[str, str]:
+    """'2271 users, 1500 items, 30211 interactions' at each step of the preparation; empty where nothing was dropped."""
+    kept = {} if interactions.events is None else interactions.events.attrs.get("kept", {})
+    told = {step: ", ".join(f"{count} {what}" for what, count in counts.items()) for step, counts in kept.items()}
+    return told if len(set(told.values())) > 1 else {}
+
+
+def readable(number: float) -> int | float:
+    """`number` with three digits, or all of them before the point."""
+    return round(number) if number == round(number) or abs(number) >= 100 else float(f"{number:.3g}")

@@ -6,9 +6,11 @@ An id is what the data call a user or an item, a number or a text. An index is i
 import numpy as np
 import pandas as pd
 
-from lib.core.errors import UserError
+from lib.core.errors import UserError, short
 from lib.data.dataset_settings import DatasetSettings
 from lib.data.interactions import SPLITS, Interactions, from_events
+
+SHOWN = 5  # ids that an error names
 
 
 def prepare(
@@ -16,14 +18,26 @@ def prepare(
 ) -> Interactions:
     """Interactions of `events` (user, item, rating, timestamp) as `settings` say; indices follow the order of ids.
 
-    `users` and `items` describe ids, which are their index, and may hold more of them than the events. Raises UserError
-    when no event is left.
+    `users` and `items` describe ids, which are their index, and may hold more of them than the events. What threshold
+    and k-core leave is counted in `kept` of the attributes of the events. Raises UserError when no event is left.
     """
+    kept = {"in the file": counts(events)}
     events = threshold(events, settings.minimum_rating, settings.name)
+    if settings.minimum_rating is not None:
+        kept[f"rated {settings.minimum_rating:g} or better"] = counts(events)
     events = k_core(events, settings.core, settings.name)
+    if settings.core > 1:
+        kept[f"in the {settings.core}-core"] = counts(events)
     events, users, items = replace_ids(events, users, items)
     labels = split(events.user.to_numpy(), events.item.to_numpy(), settings.split.ratios, settings.split.seed)
-    return from_events(settings.name, events.assign(split=labels), users, items)
+    events = events.assign(split=labels)
+    events.attrs["kept"] = kept
+    return from_events(settings.name, events, users, items)
+
+
+def counts(events: pd.DataFrame) -> dict[str, int]:
+    """How many users, items and interactions there are in `events`."""
+    return {"users": events.user.nunique(), "items": events.item.nunique(), "interactions": len(events)}
 
 
 def threshold(events: pd.DataFrame, minimum: float | None, name: str = "data") -> pd.DataFrame:
@@ -96,3 +110,10 @@ def split(user: np.ndarray, item: np.ndarray, ratios=(3, 1, 1), seed: int = 2023
     for label, part in zip(SPLITS, np.split(order, [train, validation]), strict=True):
         labels[part] = label
     return labels
+
+
+def named(frame: pd.DataFrame | None, rows: np.ndarray) -> str:
+    """'ids u7, u9 and 12 more' of the `rows` (indices) of users or items; 'indices' where the data bring no ids."""
+    what, known = ("indices", rows) if frame is None or "id" not in frame else ("ids", frame.id.iloc[rows])
+    shown = ", ".join(short(value, 40) for value in list(known)[:SHOWN])
+    return f"{what} {shown}" + (f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else "")

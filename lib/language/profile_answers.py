@@ -42,6 +42,8 @@ class ProfileParser(Parser):
             content, _ = json.JSONDecoder(strict=False).raw_decode(reply[start:])
         except json.JSONDecodeError as error:
             raise ValueError(f"the JSON is broken: {error.msg}") from None
+        except RecursionError:
+            raise ValueError("the JSON is nested too deeply") from None
         # what begins with a brace can only be an object, so it has `get`
         text = content.get(KEY)
         if not isinstance(text, str):
@@ -62,6 +64,9 @@ class ProfileParser(Parser):
 
 def check(text: str) -> str:
     """`text` unchanged; raises ValueError when it is too short, too long, repeats itself or copies the instructions."""
+    # half of a character that takes two, or a control character: neither can be written into a file of text
+    if any("\ud800" <= sign <= "\udfff" or sign < " " for sign in text):
+        raise ValueError("the profile holds characters that are no text")
     words = re.findall(r"[\w'’-]+", text.lower())
     if not SHORTEST <= len(words) <= LONGEST:
         raise ValueError(f"the profile has {len(words)} words instead of {SHORTEST} to {LONGEST}")

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from lib.core.errors import UserError
 from lib.core.files import ROOT
 from lib.data.dataset_settings import DatasetSettings
 from lib.data.interactions import Interactions
+from lib.data.preprocess import named
 from lib.language import prompts
 from lib.language.llm import asking, recorded
 from lib.language.llm.language_models import EndpointModel, LocalModel
@@ -85,7 +87,10 @@ def _of_dataset(interactions: Interactions) -> pd.DataFrame:
                 f"{interactions.name} has no {side} profiles: name a language_model in "
                 f"params/{interactions.name}/dataset.yaml or give the {side}s a column profile"
             )
-        if lacking := (texts.isna() | (texts.astype(str).str.strip() == "")).sum():
-            raise UserError(f"{lacking} {side}s of {interactions.name} have an empty profile: fill the column profile")
+        if len(lacking := np.flatnonzero(texts.isna() | (texts.astype(str).str.strip() == ""))):
+            raise UserError(
+                f"{len(lacking)} of {len(texts)} {side}s of {interactions.name} have no profile, "
+                f"{named(frame, lacking)}: give each a row in the file of {side}s, with a text in the column profile"
+            )
         sides.append(pd.DataFrame({"side": side, "index": range(len(texts)), "text": texts.astype(str)}))
     return pd.concat(sides, ignore_index=True).assign(writer="dataset", model="", prompt_hash="", status="ok")

@@ -1,5 +1,6 @@
 """The vectors of all users and items: encoded from texts, read from a file, or RLMRec's own."""
 
+import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pandas as pd
 from lib.core.errors import UserError
 from lib.core.files import ROOT, digest
 from lib.data.interactions import Interactions
+from lib.data.preprocess import named
 from lib.data.readers import rlmrec
 from lib.language import encoders, ready_made
 
@@ -28,7 +30,8 @@ class TextVectors:
 
     def __post_init__(self):
         # little-endian, so that the digest is the same on every machine
-        arrays = [np.ascontiguousarray(part, dtype="<f4") for part in (self.users, self.items)]
+        with np.errstate(over="ignore"):  # `_checked` tells what is too large for 32 bits
+            arrays = [np.ascontiguousarray(part, dtype="<f4") for part in (self.users, self.items)]
         object.__setattr__(
             self, "digest", digest([part.shape for part in arrays], *(part.tobytes() for part in arrays))
         )
@@ -37,6 +40,15 @@ class TextVectors:
 def needs_texts(encoder: str) -> bool:
     """Whether `encoder` makes its vectors from texts: not a file of vectors, and not `published`."""
     return encoder != "published" and not encoder.endswith(ready_made.SUFFIXES)
+
+
+def check_name(encoder: str, params: Path = ROOT / "params") -> None:
+    """Raise UserError for an encoder that `load` would not know, before anything waits for its data or weights."""
+    if encoder.endswith(ready_made.SUFFIXES):
+        if not any(path.is_file() for path in (Path(encoder), ROOT / encoder)):
+            raise UserError(f"no file {encoder} with text vectors")
+    elif encoder != "published":
+        encoders.settings(encoder, params)
 
 
 def load(
@@ -87,13 +99,28 @@ def _checked(interactions: Interactions, vectors: TextVectors, where: str) -> Te
             raise UserError(
                 f"{where} has {len(part)} vectors for {rows} {side} of {interactions.name}: encode this dataset"
             )
+    with np.errstate(over="ignore"):  # what is too large for 32 bits becomes infinity and is told
+        single = {side: part.astype(np.float32) for side, (part, _) in parts.items()}
+    for side, part in single.items():
+        frame = getattr(interactions, side)
         if len(broken := np.flatnonzero(~np.isfinite(part).all(axis=1))):
             raise UserError(
-                f"{where}: NaN or infinity in {len(broken)} {side}, first row {broken[0]}: encode them again"
+                f"{where}: NaN or infinity in {len(broken)} {side}, {named(frame, broken)}: encode them again"
             )
+        _not_empty(where, side, part, frame)
     if vectors.users.shape[1] != vectors.items.shape[1]:
         raise UserError(
             f"{where}: users and items have {vectors.users.shape[1]} and {vectors.items.shape[1]} dimensions"
         )
-    single = {side: part.astype(np.float32) for side, (part, _) in parts.items()}
     return replace(vectors, **single)
+
+
+def _not_empty(where: str, side: str, part: np.ndarray, frame: pd.DataFrame | None) -> None:
+    """Say whose vectors [n, T] of one side are all zeros, which have no direction; raise UserError where all are."""
+    empty = np.flatnonzero(~part.any(axis=1))
+    if len(empty) == len(part):
+        raise UserError(f"{where}: the vectors of all {side} are zeros, so they say nothing: encode the texts again")
+    if len(empty):
+        # not an error: TF-IDF knows no word of some texts
+        said = f"{where}: {len(empty)} of {len(part)} {side} have a vector of zeros, {named(frame, empty)}"
+        warnings.warn(f"{said}: alignment learns nothing from them", stacklevel=4)

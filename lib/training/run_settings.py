@@ -1,18 +1,22 @@
 """Which model is trained, with which settings: params/*.yaml, resolved and checked before anything starts."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, field_validator
+from pydantic_core import PydanticCustomError
 
-from lib.core.errors import UserError, unknown
+from lib.core.errors import UserError, short, unknown
 from lib.core.files import ROOT, digest, read_yaml
 from lib.core.names import half, read_alignment, read_dataset, reads_text, run_folder, runs_of, shortest
-from lib.core.settings import Strict, validated
+from lib.core.settings import Seed, Strict, blocks, validated
 from lib.models import alignment as alignments
 from lib.models import backbones
 
 SCALES = ("tiny", "quick", "paper")
+
+
+CutOff = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class Protocol(Strict):
@@ -27,7 +31,17 @@ class Protocol(Strict):
     epochs: int = Field(ge=1, description="most epochs")
     evaluate_every: int = Field(ge=1, description="validate when epoch % evaluate_every == 0, from epoch 0 (Q15)")
     patience: int = Field(ge=1, description="stop after so many evaluations without a better validation recall@20")
-    ks: tuple[int, ...] = Field(description="cut-offs of the ranking metrics; the last one selects the model")
+    ks: tuple[CutOff, ...] = Field(
+        min_length=1, description="cut-offs of the ranking metrics, ascending; the last one selects the model"
+    )
+
+    @field_validator("ks")
+    @classmethod
+    def _ascending(cls, ks):
+        # the largest decides how many items are ranked, the last one which epoch is kept
+        if list(ks) != sorted(set(ks)):
+            raise PydanticCustomError("ascending", "write every cut-off once, the smallest first, as in [5, 10, 20]")
+        return ks
 
     @property
     def selection(self) -> str:
@@ -42,7 +56,7 @@ class RunSettings(Strict):
     backbone: str
     alignment: str = Field(description="base, contrastive, generative, or matched as in base@contrastive")
     encoder: str = Field(description="text encoder; 'none' for base, where text plays no part")
-    seed: int = Field(ge=0)
+    seed: Seed
     scale: Literal[SCALES]
     protocol: Protocol
     backbone_settings: dict
@@ -77,7 +91,10 @@ def protocol(scale: str, params: Path = ROOT / "params") -> Protocol:
         raise unknown("scale", scale, SCALES)
     path = Path(params) / "protocol.yaml"
     scales = read_yaml(path)
-    return validated(Protocol, {**scales["paper"], **scales.get(scale, {})}, f"{path} ({scale})")
+    for name in ("paper", scale):
+        if not isinstance(scales.setdefault(name, {}), dict):
+            raise UserError(f"{path}: {name} should be a block of 'key: value', got {short(repr(scales[name]), 80)}")
+    return validated(Protocol, scales["paper"] | scales[scale], f"{path} ({scale})")
 
 
 def resolve(
@@ -109,7 +126,7 @@ def resolve(
     chosen["encoder"] = encoder if reads_text(alignment) else "none"
     if earlier := changed.pop("initial", None):
         chosen["initial"] = resolve(
-            half(plain, "early"), backbone, earlier, seed, scale, encoder, hyperparameters, params
+            half(plain, "early"), backbone, str(earlier), seed, scale, encoder, hyperparameters, params
         )
     of_protocol = {key: value for key, value in changed.items() if key in Protocol.model_fields}
     of_model = {key: value for key, value in changed.items() if key not in Protocol.model_fields}
@@ -124,9 +141,10 @@ def resolve(
 
 def _settings(path: Path, given: dict | None, backbone: str, name: str, changed: dict) -> dict[str, dict]:
     """The checked settings of one alignment's block, given or from the yaml file `path`, with some changed."""
-    block = (given or {}).get(name) or read_yaml(path).get("hyperparameters", {}).get(name)
-    if block is None:
+    known = blocks({"hyperparameters": given} if (given or {}).get(name) else read_yaml(path), str(path))
+    if name not in known:
         raise UserError(f"{path} has no block '{name}' under hyperparameters: add its values")
+    block = known[name]
     parts = {"backbone_settings": backbones.get(backbone).Settings, "alignment_settings": alignments.get(name).Settings}
     return split_block(block | changed, parts, f"{path} ({name})")
 

@@ -4,10 +4,12 @@ import importlib.metadata
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
+from lib.core.errors import UserError
 from lib.core.files import ROOT
 
 
@@ -76,7 +78,16 @@ def _disk() -> list[str]:
 def _datasets() -> list[str]:
     from lib.data import datasets
 
-    return [_presence(name, ROOT / "data" / name) for name in datasets.names()]
+    return [_dataset(name, datasets.settings) for name in datasets.names()]
+
+
+def _dataset(name: str, settings: Callable) -> str:
+    """Whether a dataset is here and, if not, how it gets here; a mistake in its yaml is told and stops no other."""
+    try:
+        own = not settings(name).sources
+    except UserError as error:
+        return f"{name} cannot be used: {error}"
+    return _presence(name, ROOT / "data" / name, f"put interactions.csv into data/{name}" if own else None)
 
 
 def _models() -> list[str]:
@@ -85,9 +96,10 @@ def _models() -> list[str]:
     return [_presence(name, ROOT / settings.model) for name, settings in with_weights().items()]
 
 
-def _presence(name: str, folder: Path) -> str:
+def _presence(name: str, folder: Path, remedy: str | None = None) -> str:
     present = folder.is_dir() and any(folder.iterdir())
-    return f"{name} {'is here' if present else f'is not here: python -m lib fetch {name}'}"
+    remedy = remedy or f"python -m lib fetch {name}"
+    return f"{name} {'is here' if present else f'is not here: {remedy}'}"
 
 
 def _recordings() -> list[str]:

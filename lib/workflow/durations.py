@@ -1,9 +1,11 @@
 """How long tasks take, judged by earlier executions: here, or those behind the committed results."""
 
+import contextlib
 import csv
 import statistics
 from pathlib import Path
 
+from lib.core.errors import UserError
 from lib.core.files import ROOT
 from lib.core.names import run_folder
 from lib.workflow import experiments, notebook_jobs
@@ -27,7 +29,10 @@ def history(runs: Path = ROOT / "runs") -> dict[str, float]:
 
 def committed(figures: Path = ROOT / "figures") -> dict[str, float]:
     """Seconds of the trainings behind the committed results, by place without a seed: for what never ran here."""
-    places, known = {}, experiments.load()
+    places, known = {}, {}
+    for dataset in {of for _, of in experiments.written()}:
+        with contextlib.suppress(UserError):  # of a dataset whose files have mistakes nothing is known
+            known |= experiments.load(datasets=[dataset])
     for path in sorted(figures.glob("*/*/cost.csv")):
         paper, dataset = path.parts[-3:-1]
         if (paper, dataset) not in known:  # results of an experiment that is no longer planned

@@ -3,6 +3,7 @@
 An experiment is one paper's entry for one dataset: a grid of cells that are trained, and the notebooks that read them.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -24,7 +25,7 @@ from lib.core.names import (
     run_folder,
     runs_of,
 )
-from lib.core.settings import Strict, validated
+from lib.core.settings import Seed, Strict, blocks, validated
 
 
 class CellName(NamedTuple):
@@ -62,7 +63,7 @@ class More(Strict):
 
     backbones: list[str] | None = None
     alignments: list[str] | None = None
-    seeds: list[int] | None = None
+    seeds: list[Seed] | None = None
 
 
 class Grid(Strict):
@@ -74,7 +75,7 @@ class Grid(Strict):
     encoder: str = Field(description="of params/encoders; 'none' for data without texts, which has base models only")
     backbones: list[str] = Field(min_length=1)
     alignments: list[str] = Field(min_length=1, description="base@contrastive: base with contrastive's settings")
-    seeds: list[int] = Field(min_length=1)
+    seeds: list[Seed] = Field(min_length=1)
     more: list[More] = Field([], description="cells beside the grid's, such as a second seed of some")
 
     @model_validator(mode="after")
@@ -143,15 +144,26 @@ class Experiment:
     notebooks: dict[str, dict]
 
 
-def load(params: Path = ROOT / "params") -> dict[tuple[str, str], Experiment]:
-    """All experiments by (paper, dataset); raises UserError for a misspelt name, also of a backbone or alignment."""
-    path = Path(params) / "experiments.yaml"
-    entries = {}
+def written(params: Path = ROOT / "params") -> dict[tuple[str, str], dict]:
+    """The entries of params/experiments.yaml by (paper, dataset), unchecked."""
+    path, entries = Path(params) / "experiments.yaml", {}
     for paper, datasets in read_yaml(path).items():
         if not isinstance(datasets, dict):
             raise UserError(f"{path} ({paper}): name the datasets of this paper, each with a grid")
-        for dataset, entry in datasets.items():
-            entries[paper, dataset] = validated(Entry, entry or {}, f"{path} ({paper}, {dataset})")
+        entries |= {(str(paper), str(dataset)): entry or {} for dataset, entry in datasets.items()}
+    return entries
+
+
+def load(params: Path = ROOT / "params", datasets: Container[str] | None = None) -> dict[tuple[str, str], Experiment]:
+    """Experiments by (paper, dataset), of some `datasets` or all.
+
+    Raises UserError for a misspelt name in them, also of a backbone or alignment. Mistakes in the files of other
+    datasets are not looked for: they must not stop these.
+    """
+    path, entries = Path(params) / "experiments.yaml", {}
+    for (paper, dataset), entry in written(params).items():
+        if datasets is None or dataset in datasets:
+            entries[paper, dataset] = validated(Entry, entry, f"{path} ({paper}, {dataset})")
     # a second pass, since an entry may name the grid of a paper that stands below it in the file
     experiments = {}
     for (paper, dataset), entry in entries.items():
@@ -178,10 +190,11 @@ def chosen(paper: str = "all", dataset: str = "default", params: Path = ROOT / "
 
     `all` stands for every paper or dataset, `default` for the dataset that everybody has.
     """
-    known = load(params)
+    known = written(params)
     papers = _named("paper", paper, [name for name, _ in known])
     datasets = _named("dataset of params/experiments.yaml", dataset, [name for _, name in known])
-    found = [entry for (paper, dataset), entry in known.items() if paper in papers and dataset in datasets]
+    experiments = load(params, datasets)
+    found = [entry for (paper, _), entry in experiments.items() if paper in papers]
     if not found:
         raise UserError(f"no experiment of {paper} on {dataset}: params/experiments.yaml has none")
     return found
@@ -189,7 +202,7 @@ def chosen(paper: str = "all", dataset: str = "default", params: Path = ROOT / "
 
 def seeds_of_base(dataset: str, backbone: str, params: Path = ROOT / "params") -> list[int]:
     """The seeds with which the grids of a dataset train the base model of a backbone; none without such a grid."""
-    grids = [own.grid for (_, of), own in load(params).items() if of == dataset]
+    grids = [own.grid for own in load(params, [dataset]).values()]
     found = [seed for grid in grids for _, _, seed in grid.cells(backbones=[backbone], alignments=["base"])]
     return list(dict.fromkeys(found))
 
@@ -214,8 +227,8 @@ def _check(path: Path, dataset: str, grid: Grid, params: Path) -> None:
     for backbone, alignment in dict.fromkeys(cell[:2] for cell in grid.cells()):
         if backbone not in cells:
             raise UserError(f"{path} ({dataset}): {unknown('backbone', backbone, cells)}")
-        blocks = read_yaml(cells[backbone]).get("hyperparameters", {})
+        known = blocks(read_yaml(cells[backbone]), str(cells[backbone]))
         name = read_alignment(alignment)
         for needed in (name.kind, name.settings_of):
-            if needed not in blocks:
-                raise UserError(f"{path} ({dataset}, {backbone}): {unknown('alignment', needed, blocks)}")
+            if needed not in known:
+                raise UserError(f"{path} ({dataset}, {backbone}): {unknown('alignment', needed, known)}")

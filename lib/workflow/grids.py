@@ -22,10 +22,12 @@ def grid(
 
     `chosen` are the backbones, alignments or seeds to take instead of the grid's. Raises UserError as `resolve` does.
     """
-    known = experiments.load(params)
+    known = experiments.load(params, [dataset])
     if (paper, dataset) not in known:
         raise unknown(
-            f"dataset of {paper} in params/experiments.yaml", dataset, [of for name, of in known if name == paper]
+            f"dataset of {paper} in params/experiments.yaml",
+            dataset,
+            [of for name, of in experiments.written(params) if name == paper],
         )
     own = known[paper, dataset].grid
     return [
@@ -62,7 +64,7 @@ def base_cells(dataset: str, scale: str, params: Path = ROOT / "params") -> list
 
     Studies compare with them, and their spread between seeds stands in for that of cells with one.
     """
-    papers = [paper for paper, of in experiments.load(params) if of == dataset]
+    papers = [paper for paper, _ in experiments.load(params, [dataset])]
     cells = [cell for paper in papers for cell in grid(paper, dataset, scale, params=params, alignments=["base"])]
     return list({cell.digest: cell for cell in cells}.values())
 

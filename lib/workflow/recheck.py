@@ -17,6 +17,8 @@ from pydantic import ValidationError
 from lib.core.errors import UserError
 from lib.core.files import ROOT, write_json
 from lib.evaluation import ranking
+from lib.models import alignment as alignments
+from lib.models import backbones
 from lib.training.checkpoints import history_frame
 from lib.training.devices import pick_device, threads
 from lib.training.fit import fit
@@ -38,10 +40,18 @@ def finished(folders: Iterable[Path]) -> list[Path]:
 def recheck(path: Path, epochs: int, device: str = "auto", params=ROOT / "params", data=ROOT / "data") -> str:
     """What is now true of a run's folder, in words; a run that today's code repeats is kept under today's key.
 
-    It is trained with as many threads as its manifest says. Raises UserError when there is no epoch to compare.
+    It is trained with as many threads as its manifest says. Raises UserError when there is no epoch to compare; what
+    keeps one run from being checked, such as data or a backbone that are gone, is said of it and stops no other.
     """
     if epochs < 1:
         raise UserError(f"{epochs} epochs are to be trained again: at least 1 is needed to compare")
+    try:
+        return _recheck(path, epochs, device, params, data)
+    except UserError as error:
+        return f"cannot be checked: {error}"
+
+
+def _recheck(path: Path, epochs: int, device: str, params: Path, data: Path) -> str:
     with FileLock(path / ".lock"):  # a training in progress ends first
         manifest = read_manifest(path)
         try:
@@ -50,6 +60,8 @@ def recheck(path: Path, epochs: int, device: str = "auto", params=ROOT / "params
             return "to be trained again: its settings are not of today's form"
         if "copied_from" in manifest or run.settings.initial:
             return "depends on another run: made again with it"
+        backbones.get(run.settings.backbone)  # raises an error when its module, or the alignment's, is gone
+        alignments.get(run.settings.kind)
         cell = GraphCell(run.settings, params=params, data=data)
         inputs = cells.inputs_to_compare(manifest, cell)
         key = cells.key_of(cell, inputs)

@@ -47,10 +47,10 @@ def record(dataset: str, places: Places | None = None) -> str:
     Runs that the record has and this machine has not stay in it. Raises UserError for a dataset without experiments.
     """
     places = places or Places()
-    known = experiments.load(places.params)
-    own = [entry for (_, of), entry in known.items() if of == dataset]
+    own = list(experiments.load(places.params, [dataset]).values())
     if not own:
-        raise unknown("dataset of params/experiments.yaml", dataset, {of for _, of in known})
+        known = {of for _, of in experiments.written(places.params)}
+        raise unknown("dataset of params/experiments.yaml", dataset, known)
     wanted, dirty, outdated = _runs(dataset, own[0].grid.scale, places)
     measures = _Measures(own, places)
     for cell in wanted:

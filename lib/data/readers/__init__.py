@@ -4,5 +4,5 @@ movielens   MovieLens-100K, as GroupLens publishes it and as RecBole packs it
 rlmrec      RLMRec's pickles: splits, profiles and text vectors
 npz         splits as scipy writes them
 table       a csv, tsv or parquet file with one row per interaction
-unpickle    reads pickles for `rlmrec` without running what they contain
+unpickle    reads pickles for `rlmrec` without running what they contain; pickled_numbers: arrays and matrices in them
 """

@@ -3,16 +3,16 @@
 Optional files users.parquet and items.parquet say more about users and items.
 """
 
-import zipfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-import pyarrow
 from scipy import sparse
 
-from lib.core.errors import UserError
+from lib.core.errors import UserError, short
 from lib.data.dataset_settings import DatasetSettings
 from lib.data.interactions import SPLITS, Interactions
+from lib.data.readers.pickled_numbers import LARGEST
 
 
 def matches(folder: Path) -> bool:
@@ -39,11 +39,27 @@ def read(folder: Path, settings: DatasetSettings) -> Interactions:
 def _matrix(path: Path):
     """The sparse matrix in `path`; raises UserError for anything else."""
     try:
-        return sparse.load_npz(path)  # runs nothing: scipy reads no pickled objects here
+        matrix = sparse.load_npz(path)  # runs nothing: scipy reads no pickled objects here
+        return _checked(matrix)
     except FileNotFoundError:
         raise UserError(f"no file {path}: the folder needs train.npz, validation.npz and test.npz") from None
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is no scipy sparse matrix ({error}): write it with scipy.sparse.save_npz") from None
+    # whatever it is: a damaged file makes zipfile, numpy and scipy raise nearly anything
+    except Exception as error:
+        raise UserError(f"{path} is no scipy sparse matrix ({short(error)}): write it with save_npz") from None
+
+
+def _checked(matrix) -> sparse.csr_matrix:
+    """`matrix` in csr form; raises ValueError for one that scipy would take, but nobody can mean."""
+    if matrix.format not in ("csr", "csc", "coo"):
+        raise ValueError(f"it has the form {matrix.format} instead of csr")
+    if not 0 < min(matrix.shape) <= max(matrix.shape) <= LARGEST:  # a damaged shape must not fill the memory
+        raise ValueError(f"its shape is {list(matrix.shape)}")
+    if matrix.dtype.kind not in "biuf" or not np.isfinite(matrix.data).all():
+        raise ValueError("it holds NaN or what is no number")
+    if matrix.format == "csc":
+        matrix.check_format(full_check=True)  # before it is converted, which reads wherever the indices point
+    # csr is checked in Interactions, coo where it is made
+    return sparse.csr_matrix(matrix)
 
 
 def _side(path: Path, key: str, rows: int) -> pd.DataFrame | None:
@@ -52,8 +68,10 @@ def _side(path: Path, key: str, rows: int) -> pd.DataFrame | None:
         return None
     try:
         frame = pd.read_parquet(path)
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path} is no parquet file ({str(error).splitlines()[0]}): write it again") from None
-    if key not in frame or sorted(frame[key]) != list(range(rows)):
+        complete = key in frame and sorted(frame[key]) == list(range(rows))
+    # whatever it is: a damaged file makes arrow raise nearly anything, and values of several types cannot be sorted
+    except Exception as error:
+        raise UserError(f"{path} cannot be read ({short(error)}): write it again as a parquet file") from None
+    if not complete:
         raise UserError(f"{path} needs a column '{key}' with each index from 0 to {rows - 1} once, as in the splits")
     return frame.sort_values(key).drop(columns=key).reset_index(drop=True)

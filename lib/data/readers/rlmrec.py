@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib.core.errors import UserError
+from lib.core.errors import UserError, short
 from lib.data.dataset_settings import DatasetSettings
 from lib.data.interactions import Interactions
 from lib.data.readers.unpickle import load
@@ -47,6 +47,8 @@ def _matrix(path: Path):
     matrix = load(path)
     if not hasattr(matrix, "tocsr"):
         raise UserError(f"{path} holds no sparse matrix but a {type(matrix).__name__}: fetch the data again")
+    if not min(matrix.shape) or matrix.dtype.kind not in "biuf" or not np.isfinite(matrix.data).all():
+        raise UserError(f"{path} holds an empty matrix, NaN or what is no number: fetch the data again")
     return matrix
 
 
@@ -57,16 +59,24 @@ def _profiles(path: Path, rows: int) -> pd.DataFrame | None:
     content = load(path)
     try:
         texts = [content[index]["profile"] for index in range(rows)]
-    except (KeyError, IndexError, TypeError) as error:
-        raise UserError(f"{path} has no profile for index {error}: it must have one for each of {rows} rows") from None
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        where = f"{path} has no profile for index {short(error)}"
+        raise UserError(f"{where}: it must have one for each of {rows} rows") from None
+    if other := [index for index, text in enumerate(texts) if not isinstance(text, str)]:
+        raise UserError(f"{path} has a profile that is no text at index {other[0]}: fetch the data again")
     return pd.DataFrame({"profile": texts})
 
 
 def _vectors(path: Path) -> np.ndarray:
     """The matrix in `path` as float32; raises UserError unless it is one of finite numbers."""
-    vectors = np.asarray(load(path))
+    vectors = load(path)
+    # np.asarray would make gigabytes of a few lists that hold each other
+    if not isinstance(vectors, np.ndarray):
+        raise UserError(f"{path} must hold one row of numbers per index, but is a {type(vectors).__name__}")
     if vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
         raise UserError(f"{path} must hold one row of numbers per index, but is {vectors.dtype} {list(vectors.shape)}")
+    with np.errstate(over="ignore"):  # what is too large for 32 bits becomes infinity and is told
+        vectors = vectors.astype(np.float32)
     if wrong := np.flatnonzero(~np.isfinite(vectors).all(axis=1)).tolist():
         raise UserError(f"{path} has NaN or infinity in {len(wrong)} rows, first row {wrong[0]}: fetch the data again")
-    return vectors.astype(np.float32)
+    return vectors

@@ -154,7 +154,7 @@ def _read(body: str) -> tuple[str | None, dict | None]:
     try:
         completion = json.loads(body)
         content = completion["choices"][0]["message"]["content"]
-    except (ValueError, KeyError, IndexError, TypeError):
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
         return None, None
     return (content if isinstance(content, str) else None), completion.get("usage")
 

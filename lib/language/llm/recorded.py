@@ -116,6 +116,8 @@ def _answer(side: str, line: str) -> Answer | None:
     """The answer in `line`; None for a line that is not whole."""
     try:
         content = json.loads(line)
-        return Answer(side, content["index"], content["prompt_hash"], content["text"], content["status"])
-    except (json.JSONDecodeError, KeyError, TypeError):
+        answer = Answer(side, content["index"], content["prompt_hash"], content["text"], content["status"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
+    texts = answer.key, answer.text, answer.status
+    return answer if isinstance(answer.index, int) and all(isinstance(text, str) for text in texts) else None
