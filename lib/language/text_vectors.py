@@ -8,6 +8,9 @@ import pandas as pd
 
 from lib.core.errors import UserError
 from lib.core.files import ROOT, digest
+from lib.core.names import encoder_folder, vector_file
+from lib.core.vector_files import identified, located
+from lib.data import row_order
 from lib.data.interactions import Interactions
 from lib.data.readers import rlmrec
 from lib.language import encoders, ready_made
@@ -36,7 +39,7 @@ class TextVectors:
 
 def needs_texts(encoder: str) -> bool:
     """Whether `encoder` makes its vectors from texts: not a file of vectors, and not `published`."""
-    return encoder != "published" and not encoder.endswith(ready_made.SUFFIXES)
+    return encoder != "published" and not vector_file(encoder)[0]
 
 
 def load(
@@ -56,10 +59,12 @@ def load(
         users, items = rlmrec.text_vectors(Path(data) / interactions.name)
         vectors = TextVectors(users, items, encoder, "text-embedding-ada-002")
         return _checked(interactions, vectors, "the published vectors")
-    if encoder.endswith(ready_made.SUFFIXES):
-        path = Path(encoder) if Path(encoder).is_file() else ROOT / encoder  # a notebook's folder is notebooks/
-        users, items = ready_made.read(path, interactions.n_users)
-        return _checked(interactions, TextVectors(users, items, Path(encoder).stem), encoder)
+    if path := located(encoder):
+        users, items = ready_made.read(path, interactions)
+        if vector_file(encoder)[1] and identified(encoder) != encoder:
+            raise UserError(f"{path} has changed since its run was named: run the same command again")
+        vectors = TextVectors(users, items, encoder_folder(identified(encoder)))
+        return _checked(interactions, vectors, vector_file(encoder)[0])
     chosen = encoders.settings(encoder, params)
     texts = [*_texts(profiles, "user", interactions.n_users), *_texts(profiles, "item", interactions.n_items)]
     vectors, about = encoders.encode(texts, chosen, Path(data) / "cache" / "text")
@@ -88,9 +93,8 @@ def _checked(interactions: Interactions, vectors: TextVectors, where: str) -> Te
                 f"{where} has {len(part)} vectors for {rows} {side} of {interactions.name}: encode this dataset"
             )
         if len(broken := np.flatnonzero(~np.isfinite(part).all(axis=1))):
-            raise UserError(
-                f"{where}: NaN or infinity in {len(broken)} {side}, first row {broken[0]}: encode them again"
-            )
+            first = row_order.ids(interactions, side.removesuffix("s"))[broken[0]]
+            raise UserError(f"{where}: NaN or infinity in {len(broken)} {side}, first {first}: encode them again")
     if vectors.users.shape[1] != vectors.items.shape[1]:
         raise UserError(
             f"{where}: users and items have {vectors.users.shape[1]} and {vectors.items.shape[1]} dimensions"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lib.core.files import ROOT
 from lib.core.names import run_folder
+from lib.core.vector_files import identified
 from lib.workflow import experiments, notebook_jobs
 from lib.workflow.manifests import read_manifest
 
@@ -33,7 +34,8 @@ def committed(figures: Path = ROOT / "figures") -> dict[str, float]:
         if (paper, dataset) not in known:  # results of an experiment that is no longer planned
             continue
         for row in csv.DictReader(path.read_text().splitlines()):
-            cell = dataset, known[paper, dataset].grid.encoder, row["backbone"], row["alignment"]
+            encoder = identified(known[paper, dataset].grid.encoder)
+            cell = dataset, encoder, row["backbone"], row["alignment"]
             places[run_folder(*cell, seed="")] = float(row["seconds"])
     return places
 

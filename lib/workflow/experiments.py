@@ -15,6 +15,7 @@ from lib.core.errors import UserError, unknown
 from lib.core.files import ROOT, read_yaml
 from lib.core.names import DEFAULT_DATASET, half, read_alignment, read_dataset, reads_text, run_folder
 from lib.core.settings import Strict, validated
+from lib.core.vector_files import identified
 
 
 class CellName(NamedTuple):
@@ -29,7 +30,8 @@ class CellName(NamedTuple):
     @property
     def folder(self) -> str:
         """The run folder."""
-        return f"runs/{run_folder(self.dataset, self.encoder, self.backbone, self.alignment, self.seed)}"
+        encoder = identified(self.encoder)  # as run settings have it
+        return f"runs/{run_folder(self.dataset, encoder, self.backbone, self.alignment, self.seed)}"
 
     @property
     def earlier(self) -> "CellName | None":

@@ -1,7 +1,10 @@
 """Which files decide a result besides the code that it imports; a change of one makes it out of date."""
 
+import os
+
 from lib.core.files import ROOT, read_yaml
 from lib.core.names import read_alignment, read_encoder, reads_text
+from lib.core.vector_files import parts
 
 
 def fetched(name: str) -> str:
@@ -24,12 +27,12 @@ def dataset_files(dataset: str) -> list[str]:
 
 
 def encoder_files(encoder: str) -> list[str]:
-    """Settings and weights of a named encoder, or a file of ready-made vectors; a model's name has none."""
+    """Settings and weights of a named encoder, or ready-made vectors and the list of whose they are."""
     encoder = read_encoder(encoder).name
     settings = f"params/encoders/{encoder}.yaml"
     if (ROOT / settings).is_file():
         return [settings] + ([fetched(encoder)] if read_yaml(ROOT / settings).get("sources") else [])
-    return [encoder] if (ROOT / encoder).is_file() else []
+    return [os.path.relpath(part, ROOT) for part in parts(encoder)]
 
 
 def component_files(backbone: str, alignment: str) -> list[str]:
