@@ -155,12 +155,12 @@ def test_data_without_ids_are_known_by_index():
     [
         (lambda own: own[own.id != "30"], r"lacks the vectors of 1 of 7 users \(30\): add them"),
         (lambda own: own[own.side != "user"], r"lacks the vectors of 7 of 7 users \(1, 2, 3, \.\.\.\)"),
-        (lambda own: pd.concat([own, own[own.id == "4"]]), r"more than one vector of 1 users \(4\)"),
+        (lambda own: pd.concat([own, own[own.id == "4"]]), r"more than one vector of 1 user \(4\)"),
         (lambda own: own.drop(columns="vector"), "holds no text vectors"),
         (lambda own: own.drop(columns="id"), "does not say whose|holds no text vectors"),
         (lambda own: own.rename(columns={"side": "user", "id": "item"}), "row 1 must fill either user or item"),
         (lambda own: own.assign(vector=own.vector.map(lambda one: [int(x) for x in one])), "floats, not int64"),
-        (lambda own: own.assign(vector=[[np.nan] * 3 if one == "30" else [1.0] * 3 for one in own.id]), "1 users, first 30"),
+        (lambda own: own.assign(vector=[[np.nan if one == "30" else 1.0] for one in own.id]), "1 users, first 30"),
         (lambda own: own.assign(vector=[[1.0] * (2 + (side == "user")) for side in own.side]), "3 and 2 dimensions"),
         (lambda own: own.assign(vector=[[1.0] * (i % 2 + 1) for i in range(len(own))]), "holds no text vectors"),
     ],
@@ -190,7 +190,10 @@ def test_wrong_arrays(tmp_path, content, message):
         text_vectors.load(data, None, str(path))
 
 
-@pytest.mark.parametrize("text", ["", "side,index\nuser,0\n", "side,index,id\nuser,0,1\nuser,2,2\n", "side,index,id\nuser,x,1\n"])  # fmt: skip
+LISTS = ["", "side,index\nuser,0\n", "side,index,id\nuser,0,1\nuser,2,2\n", "side,index,id\nuser,x,1\n"]
+
+
+@pytest.mark.parametrize("text", LISTS)
 def test_a_list_that_is_none(tmp_path, text):
     path = tmp_path / "a.npy"
     np.save(path, np.ones((4, 2)))
@@ -241,7 +244,10 @@ def test_one_content_has_one_folder_and_one_key(two, tmp_path, monkeypatch):
     shutil.copytree(tmp_path / "a", tmp_path / "c")
     assert folder(tmp_path / "c/vectors.npy") == before
     monkeypatch.chdir(tmp_path)
-    keys = {resolve("movielens-100k", "gccf", "kar", encoder=str(one)).digest for one in (two[0], "a/../a/vectors.npy")}
+    keys = {
+        resolve("movielens-100k", "gccf", "contrastive", encoder=str(one)).digest
+        for one in (two[0], "a/../a/vectors.npy")
+    }
     assert len(keys) == 1
 
 

@@ -28,18 +28,29 @@ def parts(encoder: str) -> list[Path]:
     return [part for part in (path, order_file(path)) if part.is_file()] if path else []
 
 
+def seen_from_root(encoder: str) -> str:
+    """An encoder as the repository's root names it, wherever it was typed: all paths to one file become the same.
+
+    The name of a model, and of a file that is not there, stays as it is.
+    """
+    path = located(encoder)
+    if path is None or not path.is_file():
+        return encoder
+    path, variant = Path(os.path.abspath(path)), encoder.removeprefix(read_encoder(encoder).name)
+    return (path.relative_to(ROOT) if path.is_relative_to(ROOT) else path).as_posix() + variant
+
+
 def identified(encoder: str) -> str:
     """An encoder as run settings know it: of a file of vectors with a hash, as in 'data/mine/vectors.npy#1a2b3c4d'.
 
-    All paths to one file become the same. The name of a model, and of a file that is not there, stays as it is.
+    The hash is of the file and the list of whose vectors it holds.
     """
-    path, files = located(encoder), parts(encoder)
+    path, plain = located(encoder), seen_from_root(encoder)
     if path is None or not path.is_file():
         return encoder
-    variant, known = encoder.removeprefix(read_encoder(encoder).name), Path(os.path.abspath(path))
-    known = known.relative_to(ROOT) if known.is_relative_to(ROOT) else known
-    state = tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
-    return f"{known.as_posix()}#{_content(state)}{variant}"
+    state = tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in parts(encoder))
+    name = read_encoder(plain).name
+    return f"{name}#{_content(state)}{plain.removeprefix(name)}"
 
 
 @lru_cache(maxsize=64)  # a grid asks for every cell, and a file may have gigabytes

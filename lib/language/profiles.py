@@ -21,12 +21,13 @@ def load(interactions: Interactions, settings: DatasetSettings, data: Path = ROO
     """One row per user, then per item, with the columns side, index, text, writer, model, prompt_hash, status.
 
     The texts are the recorded answers of the dataset's language model (column writer: recorded), or without one the
-    `profile` columns of the data (dataset). prompt_hash is the key of the request, status that of its answer. Raises
-    UserError when any text is missing.
+    `profile` columns of the data (dataset). Where these describe items only, a user's text is made of the items'
+    (train items). prompt_hash is the key of the request, status that of its answer. Raises UserError when any text is
+    missing.
     """
     model = settings.language_model
     if model is None:
-        return _of_dataset(interactions)
+        return of_dataset(interactions)
     asked = prompts.requests(interactions, settings.wording)
     answers = recorded.read(folder(interactions.name, model, data))
     _complete(asked, answers, interactions.name, model)
@@ -76,17 +77,37 @@ def _complete(asked: list[Request], answers: dict[str, Answer], dataset: str, mo
         )
 
 
-def _of_dataset(interactions: Interactions) -> pd.DataFrame:
-    """The texts that come with the data; raises UserError when a side has none or an empty one."""
-    sides = []
-    for side, frame in (("user", interactions.users), ("item", interactions.items)):
-        texts = None if frame is None else frame.get("profile")
-        if texts is None:
-            raise UserError(
-                f"{interactions.name} has no {side} profiles: name a language_model in "
-                f"params/{interactions.name}/dataset.yaml or give the {side}s a column profile"
-            )
-        if lacking := (texts.isna() | (texts.astype(str).str.strip() == "")).sum():
-            raise UserError(f"{lacking} {side}s of {interactions.name} have an empty profile: fill the column profile")
-        sides.append(pd.DataFrame({"side": side, "index": range(len(texts)), "text": texts.astype(str)}))
-    return pd.concat(sides, ignore_index=True).assign(writer="dataset", model="", prompt_hash="", status="ok")
+def of_dataset(interactions: Interactions) -> pd.DataFrame:
+    """The texts that come with the data; raises UserError when the items have none, or a side an empty one."""
+    items = _column(interactions, "item")
+    if items is None:
+        raise UserError(
+            f"{interactions.name} has no item profiles: give the items a text each in a column profile of items.csv "
+            f"(users may have one too, in users.csv; without, theirs are made of their train items'), or name a "
+            f"language_model in params/{interactions.name}/dataset.yaml"
+        )
+    users, written = _column(interactions, "user"), "dataset"
+    if users is None:
+        users, written = _of_train_items(interactions, items), "train items"
+    sides = [
+        pd.DataFrame({"side": side, "index": range(len(texts)), "text": texts.to_numpy(), "writer": writer})
+        for side, texts, writer in (("user", users, written), ("item", items, "dataset"))
+    ]
+    return pd.concat(sides, ignore_index=True).assign(model="", prompt_hash="", status="ok")[COLUMNS]
+
+
+def _column(interactions: Interactions, side: str) -> pd.Series | None:
+    """The column profile of one side, if it has one; raises UserError when a text is missing."""
+    frame = interactions.users if side == "user" else interactions.items
+    texts = None if frame is None else frame.get("profile")
+    if texts is not None and (lacking := (texts.isna() | (texts.astype(str).str.strip() == "")).sum()):
+        raise UserError(f"{lacking} {side}s of {interactions.name} have an empty profile: fill the column profile")
+    return None if texts is None else texts.astype(str)
+
+
+def _of_train_items(interactions: Interactions, texts: pd.Series) -> pd.Series:
+    """A text per user: those of the train items that a prompt would tell of, best rated first, then latest."""
+    told = prompts.best_first(interactions).groupby("user").head(prompts.HISTORY)
+    joined = told.assign(text=texts.to_numpy()[told.item]).groupby("user").text.agg(" ".join)
+    # who has no train item has nothing to be described by
+    return joined.reindex(range(interactions.n_users), fill_value="unknown")

@@ -64,14 +64,14 @@ def _from_parquet(path: Path, dataset: str) -> dict:
         if (unclear := frame[[*SIDES]].notna().sum(axis=1).ne(1)).any():
             raise ValueError(f"row {int(unclear.to_numpy().argmax()) + 1} must fill either user or item")
         rows = {side: frame[frame[side].notna()] for side in SIDES}
-        return {side: (_as_text(rows[side][side]), _array(rows[side].vector)) for side in SIDES}
+        return {side: (_as_text(rows[side][side]), _array(rows[side]["vector"])) for side in SIDES}
     rows = {side: frame[frame["side"] == side] for side in SIDES}
     if "id" in frame:
-        return {side: (_as_text(rows[side].id), _array(rows[side].vector)) for side in SIDES}
+        return {side: (_as_text(rows[side]["id"]), _array(rows[side]["vector"])) for side in SIDES}
     listed, rows = _listed(path, dataset), {side: rows[side].sort_values("index") for side in SIDES}
     if any(rows[side]["index"].tolist() != list(range(len(rows[side]))) for side in SIDES):
         raise ValueError("each side needs every index from 0 once")
-    return {side: (listed[side], _array(rows[side].vector)) for side in SIDES}
+    return {side: (listed[side], _array(rows[side]["vector"])) for side in SIDES}
 
 
 def _array(vectors: pd.Series) -> np.ndarray:
@@ -125,4 +125,4 @@ def _by_index(path: Path, side: str, ids: pd.Series, vectors: np.ndarray, known:
 def _some(ids, side: str, of: int | None = None) -> str:
     """'4 of 9 users (a, b, c, ...)'."""
     shown = ", ".join([*map(str, ids[:SHOWN]), *(["..."] if len(ids) > SHOWN else [])])
-    return f"{len(ids)}{f' of {of}' if of else ''} {side}s ({shown})"
+    return f"{len(ids)}{f' of {of}' if of else ''} {side}{'s' * ((of or len(ids)) != 1)} ({shown})"

@@ -1,6 +1,7 @@
 """Which paper makes which tables and figures of which dataset: params/experiments.yaml, readable without loading torch.
 
 An experiment is one paper's entry for one dataset: a grid of cells that are trained, and the notebooks that read them.
+The entries of a single dataset may also stand in params/<dataset>/experiments.yaml, by paper.
 """
 
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ from pydantic_core import PydanticCustomError
 
 from lib.core.errors import UserError, unknown
 from lib.core.files import ROOT, read_yaml
-from lib.core.names import DEFAULT_DATASET, half, read_alignment, read_dataset, reads_text, run_folder
+from lib.core.names import DEFAULT_DATASET, half, read_alignment, read_dataset, reads_text, run_folder, vector_file
 from lib.core.settings import Strict, validated
 from lib.core.vector_files import identified
+
+BESIDE = ("dataset", "experiments")  # the other yaml files in a dataset's folder of params/ are those of backbones
 
 
 class CellName(NamedTuple):
@@ -71,6 +74,11 @@ class Grid(Strict):
             raise PydanticCustomError("texts", "without an encoder the alignments must be base")
         return self
 
+    @property
+    def encodes(self) -> bool:
+        """Whether texts are encoded: there are some, and not ready-made vectors in their place."""
+        return self.encoder != "none" and not vector_file(self.encoder)[0]
+
     def cells(self, backbones=None, alignments=None, seeds=None) -> list[tuple[str, str, int]]:
         """(backbone, alignment, seed) of every run.
 
@@ -116,36 +124,53 @@ class Experiment:
     dataset: str
     grid: Grid
     notebooks: dict[str, dict]
+    file: str = "params/experiments.yaml"  # where it stands
 
 
 def load(params: Path = ROOT / "params") -> dict[tuple[str, str], Experiment]:
     """All experiments by (paper, dataset); raises UserError for a misspelt name, also of a backbone or alignment."""
-    path = Path(params) / "experiments.yaml"
-    entries = {}
-    for paper, datasets in read_yaml(path).items():
-        if not isinstance(datasets, dict):
-            raise UserError(f"{path} ({paper}): name the datasets of this paper, each with a grid")
-        for dataset, entry in datasets.items():
-            entries[paper, dataset] = validated(Entry, entry or {}, f"{path} ({paper}, {dataset})")
+    params = Path(params)
+    written = _written(params)
+    entries = {
+        (paper, dataset): validated(Entry, entry or {}, f"{path} ({paper}, {dataset})")
+        for (paper, dataset), (path, entry) in written.items()
+    }
     # a second pass, since an entry may name the grid of a paper that stands below it in the file
     experiments = {}
     for (paper, dataset), entry in entries.items():
-        grid = entry.grid
+        grid, path = entry.grid, written[paper, dataset][0]
         if isinstance(grid, str):  # another paper's cells
             other = entries.get((grid, dataset))
             if other is None or isinstance(other.grid, str):
                 known = [name for (name, of), own in entries.items() if of == dataset and isinstance(own.grid, Grid)]
                 raise UserError(f"{path} ({paper}, {dataset}): {unknown('grid', grid, known)}")
             grid = other.grid
-        experiments[paper, dataset] = Experiment(paper, dataset, grid, entry.notebooks)
-        _check(path, dataset, grid, Path(params))
+        file = f"params/{path.relative_to(params)}"
+        experiments[paper, dataset] = Experiment(paper, dataset, grid, entry.notebooks, file)
+        _check(path, dataset, grid, params)
     for dataset in {dataset for _, dataset in experiments}:
         scales = {(own.grid.scale, own.grid.encoder) for (_, of), own in experiments.items() if of == dataset}
         if len(scales) > 1:  # run folders and what papers share have one place per dataset
             raise UserError(
-                f"{path}: the papers' grids of {dataset} differ in scale or encoder: give all of them the same"
+                f"{params}: the papers' grids of {dataset} differ in scale or encoder: give all of them the same"
             )
     return experiments
+
+
+def _written(params: Path) -> dict[tuple[str, str], tuple[Path, dict]]:
+    """File and entry of every experiment as the yaml files have it; raises UserError for one that two files have."""
+    common = params / "experiments.yaml"
+    found = {}
+    for paper, datasets in read_yaml(common).items():
+        if not isinstance(datasets, dict):
+            raise UserError(f"{common} ({paper}): name the datasets of this paper, each with a grid")
+        found |= {(paper, dataset): (common, entry) for dataset, entry in datasets.items()}
+    for path in sorted(params.glob("*/experiments.yaml")):
+        own = {(paper, path.parent.name): (path, entry) for paper, entry in read_yaml(path).items()}
+        if twice := sorted(own.keys() & found.keys()):
+            raise UserError(f"{path} ({twice[0][0]}): {common} has an entry for this dataset too: remove one of them")
+        found |= own
+    return found
 
 
 def chosen(paper: str = "all", dataset: str = "default", params: Path = ROOT / "params") -> list[Experiment]:
@@ -179,7 +204,7 @@ def _named(kind: str, text: str, known: list[str]) -> list[str]:
 
 def _check(path: Path, dataset: str, grid: Grid, params: Path) -> None:
     """Backbones and alignments of a grid need a block in params/<dataset>/<backbone>.yaml."""
-    cells = {file.stem: file for file in (params / dataset).glob("*.yaml") if file.stem != "dataset"}
+    cells = {file.stem: file for file in (params / dataset).glob("*.yaml") if file.stem not in BESIDE}
     for backbone, alignment in dict.fromkeys(cell[:2] for cell in grid.cells()):
         if backbone not in cells:
             raise UserError(f"{path} ({dataset}): {unknown('backbone', backbone, cells)}")
