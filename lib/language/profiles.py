@@ -14,6 +14,7 @@ from lib.language.llm.language_models import EndpointModel, LocalModel
 from lib.language.llm.request_and_answer import Answer, Request
 from lib.language.profile_answers import ProfileParser
 
+WORDS = 15  # of each item in a user's text: six beginnings of titles and first sentences, half of what MiniLM reads
 COLUMNS = ["side", "index", "text", "writer", "model", "prompt_hash", "status"]
 
 
@@ -106,8 +107,9 @@ def _column(interactions: Interactions, side: str) -> pd.Series | None:
 
 
 def _of_train_items(interactions: Interactions, texts: pd.Series) -> pd.Series:
-    """A text per user: those of the train items that a prompt would tell of, best rated first, then latest."""
+    """A text per user: the beginnings of those of the train items that a prompt would tell of (best rated, latest)."""
     told = prompts.best_first(interactions).groupby("user").head(prompts.HISTORY)
-    joined = told.assign(text=texts.to_numpy()[told.item]).groupby("user").text.agg(" ".join)
+    begun = texts.str.split().str[:WORDS].str.join(" ").to_numpy()
+    joined = told.assign(text=begun[told.item]).groupby("user").text.agg(" ".join)
     # who has no train item has nothing to be described by
     return joined.reindex(range(interactions.n_users), fill_value="unknown")
