@@ -210,7 +210,12 @@ def test_a_list_of_vectors_is_not_replaced_by_another_one(root, tables):
 
 def test_weights_are_fetched_when_a_training_needs_them(monkeypatch):
     fetched, ran = [], []
-    monkeypatch.setattr(cli, "fetch", lambda names, local: fetched.append(names))
+
+    def fetch(names, local):
+        """Get data; noted here only."""
+        fetched.append(names)
+
+    monkeypatch.setattr(cli, "fetch", fetch)
     monkeypatch.setattr(cli.notebook_jobs, "main", lambda job: ran.append(len(fetched)) or 0)
     monkeypatch.setattr(one_cell, "fetched", lambda name: f"data/cache/none/{name}.json")
     monkeypatch.chdir(ROOT)
