@@ -26,11 +26,20 @@ USERS, ITEMS = 40, 30
 WEIGHTS = ROOT / "data/weights/minilm"
 
 
+def copied(place: Path, *names: str) -> Path:
+    """Some of the repository below `place`, without what its owner may have under the names of these tests."""
+    for name in names:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, place / name)
+    for own in ("mine", "My_data.v1"):
+        shutil.rmtree(place / "params" / own, ignore_errors=True)
+    return place
+
+
 @pytest.fixture
 def root(tmp_path):
     """A repository with the committed params and no data."""
-    shutil.copytree(ROOT / "params", tmp_path / "params")
-    return tmp_path
+    return copied(tmp_path, "params")
 
 
 @pytest.fixture
@@ -253,10 +262,8 @@ def python_of_the_guide() -> str:
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no weights: python -m lib fetch minilm")
 def test_the_guide_works_as_it_stands(tmp_path):
     """In a copy of the repository with shorter trainings; `make` would build an environment first."""
-    root = tmp_path / "repository"
-    for name in ("lib", "params", "notebooks", "Snakefile"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, root / name) if root.is_dir() else (root.mkdir(), copy(ROOT / name, root / name))
+    (tmp_path / "repository").mkdir()
+    root = copied(tmp_path / "repository", "lib", "params", "notebooks", "Snakefile")
     protocol = yaml.safe_load((root / "params/protocol.yaml").read_text())
     protocol["quick"]["epochs"] = 7
     (root / "params/protocol.yaml").write_text(yaml.safe_dump(protocol))
