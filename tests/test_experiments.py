@@ -174,7 +174,8 @@ def test_a_dataset_may_have_a_file_of_its_own(copy):
     assert known["report", "mine"].grid.backbones == GRID["backbones"]
     assert {own.file for key, own in known.items() if key not in common} == {"params/mine/experiments.yaml"}
     assert {entry.paper for entry in experiments.chosen("all", "mine", tree)} == {"rlmrec", "report"}
-    assert grid("rlmrec", "mine", params=tree)
+    (cell,) = known["rlmrec", "mine"].grid.named("mine", backbones=["sgl"])
+    assert cell == ("mine", "sgl", "base", "none", 1)
 
 
 def test_an_entry_in_both_files_is_refused(copy):
