@@ -4,14 +4,13 @@ import argparse
 import os
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from lib.core.errors import UserError, exit_status, unknown
 from lib.core.files import ROOT, sha256, write_json
-from lib.core.names import DEFAULT_DATASET, read_dataset, read_encoder
+from lib.core.names import DEFAULT_DATASET
 from lib.workflow import notebook_jobs
-from lib.workflow.input_files import fetched
+from lib.workflow.input_files import fetched, is_data
 
 # the commands import what they need: the help must not wait for torch
 
@@ -42,6 +41,19 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
         return added.add_argument
 
     command(doctor)
+
+    add = command(new)
+    add("name", help="of the folders in data/ and params/")
+    add("interactions", type=Path, help="csv, tsv or parquet with the columns user, item and perhaps rating, timestamp")
+    add("--items", type=Path, metavar="FILE", help="a column item, a text of each in profile, perhaps title, genres")
+    add("--users", type=Path, metavar="FILE", help="a column user, and perhaps a text of each in profile")
+    add("--backbone", nargs="+", default=["lightgcn"], metavar="NAME", help="default: lightgcn")
+    for setting in ("title", "core", "minimum_rating", "duplicates"):
+        add(f"--{setting.replace('_', '-')}", dest=setting, help=f"{setting} of dataset.yaml")
+
+    add = command(order)
+    add("dataset")
+    add("--to", type=Path, metavar="FILE", help="default: data/<dataset>/order.csv")
 
     add = command(fetch)
     add("names", nargs="+", metavar="NAME", help="a dataset of params/, or weights: minilm, smollm2")
@@ -94,6 +106,21 @@ def doctor() -> None:
     print(doctor.report())
 
 
+def new(name: str, interactions: Path, items, users, backbone: list[str], **settings) -> None:
+    """Make a dataset of your own tables; writes its folder in data/ and its settings in params/, replaces nothing."""
+    from lib.workflow import own_data
+
+    tables = {"interactions": interactions, "items": items, "users": users}
+    print(own_data.make(name, tables, backbone, {key: value for key, value in settings.items() if value is not None}))
+
+
+def order(dataset: str, to: Path | None) -> None:
+    """Write the ids of a dataset's users and items in the order of their rows; for vectors made elsewhere."""
+    from lib.data import datasets, row_order
+
+    print(f"written: {row_order.write(datasets.load(dataset), to or ROOT / 'data' / dataset / 'order.csv')}")
+
+
 def fetch(names: list[str], local: Path | None) -> None:
     """Get datasets or weights and check them; does nothing for what is there."""
     from lib.data import datasets, sources
@@ -109,6 +136,7 @@ def fetch(names: list[str], local: Path | None) -> None:
         else:
             raise unknown("dataset or weights", name, [*datasets.names(), *weights])
         files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "source.json"]
+        files = [*filter(is_data, files)] if folder.parent == ROOT / "data" else files  # else weights
         write_json(ROOT / fetched(name), {path.relative_to(folder).as_posix(): sha256(path) for path in files})
         print(f"{name}: {len(files)} files in {folder.relative_to(ROOT)} from {origin.get('source', 'your own copy')}")
 
@@ -137,26 +165,13 @@ def profiles(dataset: str, model: str | None, live: bool, threads: int | None, b
 
 def train(dataset: str, backbone: str, alignment: str, seed: int, encoder, scale, values: list) -> int:
     """Train one cell of the tables by executing 04_train into its run folder; does nothing when it is up to date."""
-    from lib.language import text_vectors
-    from lib.training.run_settings import resolve
-    from lib.workflow import experiments, pipeline
+    from lib.workflow import one_cell
 
-    own = {"dataset", "backbone", "alignment", "seed", "encoder", "scale"}
-    if taken := sorted(own & set(dict(values))):
-        raise UserError(f"-p {taken[0]} would say it twice: it is an argument or option of this command")
-    plain = read_dataset(dataset).name
-    grid = next((entry.grid for entry in experiments.load(datasets=[plain]).values()), None)
-    scale = scale or (grid.scale if grid else "quick")
-    encoder = encoder or (grid.encoder if grid else "minilm")
-    settings = resolve(dataset, backbone, alignment, seed, scale, encoder)  # a mistake is told before a kernel starts
-    cell = experiments.CellName(dataset, backbone, settings.alignment, encoder, seed)
-    if cell.text != "none":
-        text_vectors.check_name(read_encoder(encoder).name)
-    job = pipeline.training(cell, scale, dict(values)).job
-    # data that a user put into place by hand have no note of what was fetched
-    job = replace(job, inputs=tuple(name for name in job.inputs if (ROOT / name).exists()))
+    task = one_cell.task(dataset, backbone, alignment, seed, encoder, scale, values)
+    if lacking := one_cell.weights_to_fetch(task):
+        fetch(lacking, None)
     os.chdir(ROOT)
-    return notebook_jobs.main(job)
+    return notebook_jobs.main(one_cell.job(task))
 
 
 def notebook(**options) -> int:

@@ -217,3 +217,40 @@ def test_a_seed_that_no_generator_takes_is_one_sentence(copy):
     entry = committed("rlmrec", "amazon")
     with pytest.raises(UserError, match="grid.*seeds.0: .*a number of about 30 digits"):
         experiments.load(copy({("rlmrec", "amazon"): entry | {"grid": entry["grid"] | {"seeds": [10**30]}}}))
+
+
+# A dataset's own file
+
+
+def test_a_dataset_may_have_a_file_of_its_own(copy):
+    tree = copy()
+    shutil.copytree(tree / "yelp", tree / "mine")
+    (tree / "mine/experiments.yaml").write_text(
+        yaml.safe_dump({"rlmrec": {"grid": GRID}, "report": {"grid": "rlmrec"}})
+    )
+    known, common = experiments.load(tree), experiments.load()
+    assert {key: known[key] for key in common} == common
+    assert {key for key in known if key not in common} == {("rlmrec", "mine"), ("report", "mine")}
+    assert known["report", "mine"].grid.backbones == GRID["backbones"]
+    assert {own.file for key, own in known.items() if key not in common} == {"params/mine/experiments.yaml"}
+    assert {entry.paper for entry in experiments.chosen("all", "mine", tree)} == {"rlmrec", "report"}
+    (cell,) = known["rlmrec", "mine"].grid.named("mine", backbones=["sgl"])
+    assert cell == ("mine", "sgl", "base", "none", 1, GRID["scale"])
+
+
+def test_an_entry_in_both_files_is_refused(copy):
+    tree = copy()
+    (tree / "yelp/experiments.yaml").write_text(yaml.safe_dump({"rlmrec": {"grid": GRID}}))
+    with pytest.raises(
+        UserError, match=r"yelp/experiments.yaml \(rlmrec\): .*/experiments.yaml has an entry .*remove one"
+    ):
+        experiments.load(tree)
+
+
+def test_a_mistake_in_a_file_of_its_own_names_it(copy):
+    tree = copy()
+    shutil.copytree(tree / "yelp", tree / "mine")
+    for entry in ({"grid": GRID | {"seed": 1}}, {"grid": GRID | {"backbones": ["gcf"]}}):
+        (tree / "mine/experiments.yaml").write_text(yaml.safe_dump({"rlmrec": entry}))
+        with pytest.raises(UserError, match=r"mine/experiments.yaml \(.*did you mean"):
+            experiments.load(tree)

@@ -17,7 +17,7 @@ import toys
 import yaml
 from run_places import BLOCKS, DATA, cell, ensure, write_blocks
 
-from lib.core.files import ROOT
+from lib.core.files import ROOT, digest
 from lib.core.fingerprints import code_digest
 from lib.data import datasets
 from lib.evaluation import ranking
@@ -62,7 +62,8 @@ def test_final_vectors_may_be_the_ego_table_itself(tmp_path):
 @pytest.mark.parametrize("alignment", ["base", "contrastive"])
 def test_folder_holds_what_the_contract_says(place, alignment):
     run = ensure(place, alignment)
-    encoder = "none" if alignment == "base" else "vectors.npy"
+    content = digest(place / "vectors.npy", place / "vectors.order.csv")[:8]
+    encoder = "none" if alignment == "base" else f"vectors-{content}"
     assert run.path == place / "runs" / "toy" / encoder / "lightgcn" / alignment / "seed1"
     names = {path.name for path in run.path.iterdir()} - {".lock"}
     assert names == {

@@ -60,7 +60,7 @@ def test_variants_of_encoders_and_other_signs():
     assert names.read_encoder("a+b+metadata") == ("a+b", "metadata", "")
     assert names.read_encoder("minilm+noise=0.1") == ("minilm+noise=0.1", "", "")  # a variant of data, not of texts
     assert names.read_dataset("toy+early=3") == ("toy+early=3", "", "")
-    assert names.encoder_folder("sentence-transformers/all-mpnet-base-v2") == "all-mpnet-base-v2"
+    assert names.encoder_folder("sentence-transformers/all-mpnet-base-v2") == "sentence-transformers--all-mpnet-base-v2"
 
 
 def test_metrics():
@@ -74,7 +74,7 @@ def test_settings_are_added_to_those_that_are_there():
 
 def test_run_folders():
     assert names.run_folder("amazon", "org/model", "gccf", "base@base", 1) == "amazon/none/gccf/base/seed1"
-    assert names.run_folder("amazon", "org/model", "gccf", "kar", 1) == "amazon/model/gccf/kar/seed1"
+    assert names.run_folder("amazon", "org/model", "gccf", "kar", 1) == "amazon/org--model/gccf/kar/seed1"
     assert names.is_matched("base@kar") and not names.is_matched("base+layers=1")
 
 
@@ -98,7 +98,7 @@ def test_no_digit_of_a_setting_is_lost():
     assert names.with_noise("toy", 0.1234567) == "toy+noise=0.1234567"
 
 
-@pytest.mark.parametrize("encoder", ["..", "a/..", "", ".", "a/\n"])
+@pytest.mark.parametrize("encoder", ["..", "", ".", "a/\n"])
 def test_an_encoder_cannot_leave_the_run_folder(encoder):
     with pytest.raises(UserError, match="so it is no name of a encoder"):
         names.run_folder("amazon", encoder, "gccf", "kar", 1)

@@ -204,8 +204,12 @@ def own(monkeypatch):
         known = experiments.load()
         grid = known["rlmrec", "amazon"].grid.model_copy(update={"more": [], "seeds": [7], **changes})
         entry = experiments.Experiment("rlmrec", "amazon", grid, dict.fromkeys(notebooks, {}))
-        others = {key: other for key, other in known.items() if key[1] != "amazon"}
-        monkeypatch.setattr(experiments, "load", lambda *_: others | {("rlmrec", "amazon"): entry})
+        known = {key: other for key, other in known.items() if key[1] != "amazon"} | {("rlmrec", "amazon"): entry}
+
+        def load(params=None, datasets=None):
+            return {key: other for key, other in known.items() if datasets is None or key[1] in datasets}
+
+        monkeypatch.setattr(experiments, "load", load)
         return entry
 
     return made
@@ -259,14 +263,15 @@ def test_nothing_of_a_first_try_lies_among_results(own):
 # From data/recorded
 
 
-def test_studies_may_take_their_runs_from_there_and_grids_do_not():
+@pytest.mark.parametrize("recorded", [True, False])
+def test_studies_may_take_their_runs_from_there_and_grids_only_if_asked(recorded):
     """The report reads the vectors of the grid; what studies compare are metrics, which records have."""
     entry = next(one for one in EXPERIMENTS if (one.paper, one.dataset) == ("rlmrec", DEFAULT_DATASET))
     of_grid = {cell.folder.removeprefix("runs/") for cell in entry.grid.named(entry.dataset)}
-    trainings = [task for task in pipeline.tasks([entry]) if "/seed" in task.name]
+    trainings = [task for task in pipeline.tasks([entry], recorded) if "/seed" in task.name]
     assert of_grid < {task.name for task in trainings}
     for task in trainings:
-        assert task.job.parameters.get("vectors", True) is (task.name in of_grid), task.name
+        assert task.job.parameters.get("vectors", True) is (task.name in of_grid and not recorded), task.name
 
 
 def test_recorded_tasks_are_those_without_vectors():
@@ -286,11 +291,3 @@ def test_recorded_tasks_are_those_without_vectors():
         "rlmrec/10_groups",
         "report/07_report_overlap",
     } & left_out == set()
-
-
-def test_only_recorded_trainings_do_without_vectors():
-    for recorded in (True, False):
-        found = [
-            task for task in pipeline.tasks(EXPERIMENTS, recorded) if task.job and "04_train" in str(task.job.notebook)
-        ]
-        assert found and all(task.job.parameters.get("vectors", True) is not recorded for task in found)

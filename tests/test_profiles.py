@@ -88,7 +88,7 @@ def test_profiles_that_come_with_the_data(dataset):
     data = interactions()
     data.users["profile"] = [f"u{i}" for i in range(data.n_users)]
     own = dataset.model_copy(update={"language_model": None})
-    with pytest.raises(UserError, match="no item profiles: name a language_model"):
+    with pytest.raises(UserError, match="no item profiles: give the items a text each in a column profile"):
         profiles.load(data, own)
     data.items["profile"] = [f"i{i}" for i in range(data.n_items)]
     frame = profiles.load(data, own)
@@ -97,6 +97,38 @@ def test_profiles_that_come_with_the_data(dataset):
     data.items.loc[1, "profile"] = " "
     with pytest.raises(UserError, match="1 of 6 items of toy-films have no profile, i.*: give each a row"):
         profiles.load(data, own)
+
+
+def of_their_items(**change):
+    """Items with a text each, users with none of their own."""
+    data = interactions(**change)
+    data.items["profile"] = [f"i{i} " + " ".join(f"word{n}" for n in range(i, 50)) + "." for i in range(data.n_items)]
+    return data
+
+
+def test_users_without_texts_are_described_by_their_best_latest_train_items(dataset):
+    data = of_their_items()
+    frame = profiles.load(data, dataset.model_copy(update={"language_model": None}))
+    assert frame.groupby("side").writer.unique().map(list).to_dict() == {"item": ["dataset"], "user": ["train items"]}
+    assert frame[frame.side == "item"].text.tolist() == data.items.profile.tolist()
+    for user, text in enumerate(frame[frame.side == "user"].text):
+        own = data.events[(data.events.user == user) & (data.events.split == "train")]
+        ranked = sorted(own.itertuples(), key=lambda row: (-row.rating, -row.timestamp, row.item))
+        wanted = [" ".join(data.items.profile[row.item].split()[:15]) for row in ranked][:6]
+        assert text == (" ".join(wanted) or "unknown")
+
+
+def test_texts_of_users_know_nothing_but_train(dataset):
+    own = dataset.model_copy(update={"language_model": None})
+    data = of_their_items()
+    train = data.events[data.events.split == "train"]
+    blind = replace(data, validation=data.validation * 0, test=data.test * 0, events=train)
+    without_dates = replace(data, events=None)
+    assert profiles.load(blind, own).equals(profiles.load(data, own))
+    users = profiles.load(without_dates, own).query("side == 'user'").text
+    for user, text in enumerate(users):
+        named = {int(word[1:]) for word in text.split() if word[0] == "i"}
+        assert named <= {*data.train[user].indices}
 
 
 @pytest.mark.parametrize("name", ["smollm2", "gpt-4o-mini"])

@@ -3,6 +3,7 @@
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from lib.analysis import comparisons, item_hits, run_hits, run_overlap, sparsity
 from lib.analysis.published import published_table
 from lib.core.environment import environment
 from lib.core.errors import UserError
+from lib.language import text_vectors
 from lib.papers.report.overlap_table import overlap_table
 from lib.papers.rlmrec.ranking_table import ranking_table
 from lib.training.run_settings import resolve
@@ -74,7 +76,7 @@ def trained(tmp_path_factory):
     shared = run_places.folders(tmp_path_factory.mktemp("shared"))
     for split in ("train", "validation", "test"):
         sp.save_npz(shared / f"data/toy/{split}.npz", getattr(DATA, split))
-    np.save(shared / "vectors.npy", TEXT)
+    toys.save_vectors(shared / "vectors.npy", DATA, TEXT)
     grid = dict(scale="paper", encoder=str(shared / "vectors.npy"), backbones=["lightgcn"], seeds=[1])
     grid |= dict(alignments=["base", "contrastive"], more=[dict(alignments=["base"], seeds=[2])])
     own = {"rlmrec": {"toy": dict(grid=grid, notebooks={"10_groups": {}})}}
@@ -97,11 +99,17 @@ def fresh(trained, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def other_text(trained):
-    """Writes other text vectors for the time of a test."""
-    path = trained.shared / "vectors.npy"
-    yield lambda text: np.save(path, text)
-    np.save(path, TEXT)
+def other_text(monkeypatch):
+    """Other text vectors under the same name for the time of a test, as an encoder makes them on another machine."""
+    load = text_vectors.load
+
+    def change(text):
+        users, items = np.split(text, [DATA.n_users])
+        monkeypatch.setattr(text_vectors, "load", lambda *about: replace(load(*about), users=users, items=items))
+        graph_cells._text.cache_clear()
+
+    yield change
+    graph_cells._text.cache_clear()
 
 
 def tables(machine) -> dict[str, pd.DataFrame]:

@@ -1,4 +1,4 @@
-"""Text encoders against transformers with mean pooling by hand; cache, ready-made files and every wrong input."""
+"""Text encoders against transformers with mean pooling by hand; cache and every wrong input."""
 
 import subprocess
 import sys
@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix
 
 from lib.core.errors import UserError
 from lib.core.files import ROOT
+from lib.data import row_order
 from lib.data.interactions import Interactions
 from lib.language import encoders, text_vectors
 
@@ -152,23 +153,6 @@ def fake_model(monkeypatch):
     return seen
 
 
-def test_vectors_from_files(tmp_path, interactions, profiles, vectors):
-    users, items = vectors[:2], vectors[2:]
-    np.save(tmp_path / "a.npy", vectors)
-    save_file({"users": users, "items": items}, tmp_path / "a.safetensors")
-    rows = [{"side": "item", "index": i, "vector": items[i].tolist()} for i in (2, 0, 1)]
-    rows += [{"side": "user", "index": i, "vector": users[i].tolist()} for i in (1, 0)]
-    pd.DataFrame(rows).to_parquet(tmp_path / "a.parquet")
-    digests = set()
-    for kind in ("npy", "safetensors", "parquet"):
-        found = text_vectors.load(interactions, profiles, str(tmp_path / f"a.{kind}"))
-        np.testing.assert_array_equal(found.users, users)
-        np.testing.assert_array_equal(found.items, items)
-        assert found.users.dtype == np.float32 and found.encoder == "a"
-        digests.add(found.digest)
-    assert len(digests) == 1
-
-
 def test_published_vectors_come_from_the_dataset_folder(tmp_path, interactions, profiles, vectors, monkeypatch):
     folders = []
     halves = vectors[:2], vectors[2:]
@@ -183,41 +167,6 @@ def test_published_vectors_come_from_the_dataset_folder(tmp_path, interactions, 
 )
 def test_ready_made_vectors_need_no_texts(encoder, needed):
     assert text_vectors.needs_texts(encoder) is needed
-
-
-def broken_files(tmp_path, vectors):
-    nan = vectors.copy()
-    nan[3, 1] = np.nan
-    pickled = np.array([{"a": 1}] * 5, dtype=object)
-    yield "short", vectors[:4], "2 vectors for 3 items"
-    yield "nan", nan, "NaN or infinity in 1 items, indices 1"
-    yield "integers", vectors.astype(int), "rows of floats, not int64"
-    yield "flat", vectors[:, 0], "rows of floats, not float32 \\[2\\]"
-    yield "pickled", pickled, "holds no text vectors"
-
-
-@pytest.mark.parametrize("case", range(5))
-def test_a_wrong_file_is_one_sentence(tmp_path, interactions, profiles, vectors, case):
-    name, content, message = list(broken_files(tmp_path, vectors))[case]
-    np.save(tmp_path / f"{name}.npy", content, allow_pickle=True)
-    with pytest.raises(UserError, match=message):
-        text_vectors.load(interactions, profiles, str(tmp_path / f"{name}.npy"))
-
-
-def test_users_and_items_must_have_the_same_dimensions(tmp_path, interactions, profiles, vectors):
-    save_file({"users": vectors[:2], "items": vectors[2:, :3].copy()}, tmp_path / "a.safetensors")
-    with pytest.raises(UserError, match="4 and 3 dimensions"):
-        text_vectors.load(interactions, profiles, str(tmp_path / "a.safetensors"))
-
-
-@pytest.mark.parametrize("kind", ["npy", "safetensors", "parquet"])
-def test_garbage_and_missing_files(tmp_path, interactions, profiles, kind):
-    path = tmp_path / f"a.{kind}"
-    with pytest.raises(UserError, match="no file"):
-        text_vectors.load(interactions, profiles, str(path))
-    path.write_bytes(b"not a vector file at all")
-    with pytest.raises(UserError, match="holds no text vectors"):
-        text_vectors.load(interactions, profiles, str(path))
 
 
 def test_an_unknown_encoder_names_the_nearest(interactions, profiles):
@@ -255,6 +204,7 @@ def test_vectors_of_zeros_are_refused_or_told_with_ids(tmp_path, interactions, v
     users = pd.DataFrame({"id": ["ann", "bob"]})
     own = replace(interactions, users=users)
     path = tmp_path / "mine.npy"
+    row_order.write(own, path.with_suffix(".order.csv"))
     np.save(path, np.where(np.arange(len(vectors))[:, None] == 1, 0, vectors))
     with pytest.warns(UserWarning, match="1 of 2 users have a vector of zeros, ids bob: alignment learns nothing"):
         text_vectors.load(own, None, str(path))
@@ -268,5 +218,6 @@ def test_vectors_too_large_for_32_bits_are_refused_with_ids(tmp_path, interactio
     large = vectors.astype(float)
     large[1, 0] = 1e200
     np.save(tmp_path / "mine.npy", large)
+    row_order.write(own, tmp_path / "mine.order.csv")
     with pytest.raises(UserError, match="NaN or infinity in 1 users, ids bob: encode them again"):
         text_vectors.load(own, None, str(tmp_path / "mine.npy"))

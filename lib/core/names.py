@@ -4,8 +4,10 @@ base@contrastive          base with the backbone settings of contrastive
 contrastive+weight=0.1    contrastive with a setting that differs from the yaml's
 amazon+noise=0.1          a variant of a dataset: with noise, or its `early` or `late` half
 minilm+shuffled           a variant of an encoder: `shuffled` vectors, or `metadata` in place of profiles
+mine/vectors.npy#1a2b3c4d ready-made vectors: the file, and of which content (lib/core/vector_files.py)
 """
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +24,7 @@ BASE_AGAIN = "base again"  # base with another seed, where two runs of one model
 VARIANTS_OF_DATA = ("noise", "early", "late")
 VARIANTS_OF_TEXT = ("shuffled", "metadata")
 LONGEST = 200  # bytes of a folder's name: file systems take 255, and temporary files add to it
+VECTOR_FILE = re.compile(r"(.+\.(?:npy|safetensors|parquet))(?:#([0-9a-f]{8}))?")
 
 
 # Alignments
@@ -131,9 +134,24 @@ def shuffled(encoder: str) -> str:
     return f"{encoder}+shuffled"
 
 
+def vector_file(encoder: str) -> tuple[str, str]:
+    """Path and content hash of ready-made vectors that stand in for an encoder; the hash is empty where none is told.
+
+    Both are empty for the name of a model.
+    """
+    found = VECTOR_FILE.fullmatch(read_encoder(encoder).name)
+    return (found[1], found[2] or "") if found else ("", "")
+
+
 def encoder_folder(encoder: str) -> str:
-    """An encoder's folder in runs/: its name, and of a hub name or a path the last part."""
-    return Path(encoder).name
+    """An encoder's folder in runs/: its name, 'org--model' of a name on the hub, 'vectors-1a2b3c4d' of a file.
+
+    No two encoders share one: files of one name differ in the hash of their content.
+    """
+    path, content = vector_file(encoder)
+    if content:
+        return f"{Path(path).stem}-{content}" + encoder.removeprefix(read_encoder(encoder).name)
+    return encoder.replace("/", "--")
 
 
 def run_folder(dataset: str, encoder: str, backbone: str, alignment: str, seed: int | str) -> str:

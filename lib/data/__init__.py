@@ -7,6 +7,7 @@ sources           fills data/<dataset>/ by these two, from the first source that
 interactions      the three splits, the only form in which other rooms see data
 preprocess        makes them of raw events: rating threshold, k-core, split
 readers/          makes them of the files in data/<dataset>/, one module per format
+row_order         whose rows they are: the ids of users and items by index
 variants          the same data with added noise, or the early or late half of them
 datasets          names, settings, fetching and reading in one place: datasets.load("movielens-100k")
 """

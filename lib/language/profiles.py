@@ -16,6 +16,7 @@ from lib.language.llm.language_models import EndpointModel, LocalModel
 from lib.language.llm.request_and_answer import Answer, Request
 from lib.language.profile_answers import ProfileParser
 
+WORDS = 15  # of each item in a user's text: six beginnings of titles and first sentences, half of what MiniLM reads
 COLUMNS = ["side", "index", "text", "writer", "model", "prompt_hash", "status"]
 
 
@@ -23,12 +24,13 @@ def load(interactions: Interactions, settings: DatasetSettings, data: Path = ROO
     """One row per user, then per item, with the columns side, index, text, writer, model, prompt_hash, status.
 
     The texts are the recorded answers of the dataset's language model (column writer: recorded), or without one the
-    `profile` columns of the data (dataset). prompt_hash is the key of the request, status that of its answer. Raises
-    UserError when any text is missing.
+    `profile` columns of the data (dataset). Where these describe items only, a user's text is made of the items'
+    (train items). prompt_hash is the key of the request, status that of its answer. Raises UserError when any text is
+    missing.
     """
     model = settings.language_model
     if model is None:
-        return _of_dataset(interactions)
+        return of_dataset(interactions)
     asked = prompts.requests(interactions, settings.wording)
     answers = recorded.read(folder(interactions.name, model, data))
     _complete(asked, answers, interactions.name, model)
@@ -77,20 +79,43 @@ def _complete(asked: list[Request], answers: dict[str, Answer], dataset: str, mo
         )
 
 
-def _of_dataset(interactions: Interactions) -> pd.DataFrame:
-    """The texts that come with the data; raises UserError when a side has none or an empty one."""
-    sides = []
-    for side, frame in (("user", interactions.users), ("item", interactions.items)):
-        texts = None if frame is None else frame.get("profile")
-        if texts is None:
-            raise UserError(
-                f"{interactions.name} has no {side} profiles: name a language_model in "
-                f"params/{interactions.name}/dataset.yaml or give the {side}s a column profile"
-            )
-        if len(lacking := np.flatnonzero(texts.isna() | (texts.astype(str).str.strip() == ""))):
-            raise UserError(
-                f"{len(lacking)} of {len(texts)} {side}s of {interactions.name} have no profile, "
-                f"{named(frame, lacking)}: give each a row in the file of {side}s, with a text in the column profile"
-            )
-        sides.append(pd.DataFrame({"side": side, "index": range(len(texts)), "text": texts.astype(str)}))
-    return pd.concat(sides, ignore_index=True).assign(writer="dataset", model="", prompt_hash="", status="ok")
+def of_dataset(interactions: Interactions) -> pd.DataFrame:
+    """The texts that come with the data; raises UserError when the items have none, or a side an empty one."""
+    items = _column(interactions, "item")
+    if items is None:
+        raise UserError(
+            f"{interactions.name} has no item profiles: give the items a text each in a column profile of items.csv "
+            f"(users may have one too, in users.csv; without, theirs are made of their train items'), or name a "
+            f"language_model in params/{interactions.name}/dataset.yaml"
+        )
+    users, written = _column(interactions, "user"), "dataset"
+    if users is None:
+        users, written = _of_train_items(interactions, items), "train items"
+    sides = [
+        pd.DataFrame({"side": side, "index": range(len(texts)), "text": texts.to_numpy(), "writer": writer})
+        for side, texts, writer in (("user", users, written), ("item", items, "dataset"))
+    ]
+    return pd.concat(sides, ignore_index=True).assign(model="", prompt_hash="", status="ok")[COLUMNS]
+
+
+def _column(interactions: Interactions, side: str) -> pd.Series | None:
+    """The column profile of one side, if it has one; raises UserError when a text is missing."""
+    frame = interactions.users if side == "user" else interactions.items
+    texts = None if frame is None else frame.get("profile")
+    if texts is None:
+        return None
+    if len(lacking := np.flatnonzero(texts.isna() | (texts.astype(str).str.strip() == ""))):
+        raise UserError(
+            f"{len(lacking)} of {len(texts)} {side}s of {interactions.name} have no profile, "
+            f"{named(frame, lacking)}: give each a row in the file of {side}s, with a text in the column profile"
+        )
+    return texts.astype(str)
+
+
+def _of_train_items(interactions: Interactions, texts: pd.Series) -> pd.Series:
+    """A text per user: the beginnings of those of the train items that a prompt would tell of (best rated, latest)."""
+    told = prompts.best_first(interactions).groupby("user").head(prompts.HISTORY)
+    begun = texts.str.split().str[:WORDS].str.join(" ").to_numpy()
+    joined = told.assign(text=begun[told.item]).groupby("user").text.agg(" ".join)
+    # who has no train item has nothing to be described by
+    return joined.reindex(range(interactions.n_users), fill_value="unknown")

@@ -47,7 +47,7 @@ class Facts:
         known = _known_of_items(interactions)
         self.names, self.genres = _names(known.title, self.noun), _genres(known.genres)
         self.years = [None if pd.isna(year) else int(year) for year in known.year]
-        train = _train(interactions)
+        train = best_first(interactions)
         # a column of zeros is one that the data do not have
         self.rated, self.dated = train.rating.any(), train.timestamp.any()
         self.tastes = _tastes(interactions, train, self.genres)
@@ -143,7 +143,7 @@ def _genres(genres: pd.Series) -> list[list[str]]:
     return [[genre for genre in genres if genre not in ("", "unknown")] for genres in split]
 
 
-def _train(interactions: Interactions) -> pd.DataFrame:
+def best_first(interactions: Interactions) -> pd.DataFrame:
     """Train interactions, best rated first, then latest; ties by index, so that the order is the same everywhere."""
     if interactions.events is None:
         train = pd.DataFrame(dict(zip(("user", "item"), interactions.train.nonzero(), strict=True)))

@@ -9,6 +9,8 @@ import pandas as pd
 
 from lib.core.errors import UserError
 from lib.core.files import ROOT, digest
+from lib.core.names import encoder_folder, vector_file
+from lib.core.vector_files import identified, located
 from lib.data.interactions import Interactions
 from lib.data.preprocess import named
 from lib.data.readers import rlmrec
@@ -39,13 +41,13 @@ class TextVectors:
 
 def needs_texts(encoder: str) -> bool:
     """Whether `encoder` makes its vectors from texts: not a file of vectors, and not `published`."""
-    return encoder != "published" and not encoder.endswith(ready_made.SUFFIXES)
+    return encoder != "published" and not vector_file(encoder)[0]
 
 
 def check_name(encoder: str, params: Path = ROOT / "params") -> None:
     """Raise UserError for an encoder that `load` would not know, before anything waits for its data or weights."""
-    if encoder.endswith(ready_made.SUFFIXES):
-        if not any(path.is_file() for path in (Path(encoder), ROOT / encoder)):
+    if path := located(encoder):
+        if not path.is_file():
             raise UserError(f"no file {encoder} with text vectors")
     elif encoder != "published":
         encoders.settings(encoder, params)
@@ -68,10 +70,12 @@ def load(
         users, items = rlmrec.text_vectors(Path(data) / interactions.name)
         vectors = TextVectors(users, items, encoder, "text-embedding-ada-002")
         return _checked(interactions, vectors, "the published vectors")
-    if encoder.endswith(ready_made.SUFFIXES):
-        path = Path(encoder) if Path(encoder).is_file() else ROOT / encoder  # a notebook's folder is notebooks/
-        users, items = ready_made.read(path, interactions.n_users)
-        return _checked(interactions, TextVectors(users, items, Path(encoder).stem), encoder)
+    if path := located(encoder):
+        users, items = ready_made.read(path, interactions)
+        if vector_file(encoder)[1] and identified(encoder) != encoder:
+            raise UserError(f"{path} has changed since its run was named: run the same command again")
+        vectors = TextVectors(users, items, encoder_folder(identified(encoder)))
+        return _checked(interactions, vectors, vector_file(encoder)[0])
     chosen = encoders.settings(encoder, params)
     texts = [*_texts(profiles, "user", interactions.n_users), *_texts(profiles, "item", interactions.n_items)]
     vectors, about = encoders.encode(texts, chosen, Path(data) / "cache" / "text")

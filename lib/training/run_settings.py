@@ -10,6 +10,7 @@ from lib.core.errors import UserError, short, unknown
 from lib.core.files import ROOT, digest, read_yaml
 from lib.core.names import half, read_alignment, read_dataset, reads_text, run_folder, runs_of, shortest
 from lib.core.settings import Seed, Strict, blocks, validated
+from lib.core.vector_files import identified
 from lib.models import alignment as alignments
 from lib.models import backbones
 
@@ -123,7 +124,7 @@ def resolve(
     path = cell_file(plain, backbone, params)
     label = shortest(alignment)
     chosen = {"dataset": dataset, "backbone": backbone, "alignment": label, "seed": seed, "scale": scale}
-    chosen["encoder"] = encoder if reads_text(alignment) else "none"
+    chosen["encoder"] = identified(encoder) if reads_text(alignment) else "none"
     if earlier := changed.pop("initial", None):
         chosen["initial"] = resolve(
             half(plain, "early"), backbone, str(earlier), seed, scale, encoder, hyperparameters, params

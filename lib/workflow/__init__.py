@@ -1,6 +1,7 @@
 """How everything is driven: which cells and notebooks there are, what is up to date, and how it is executed.
 
 experiments             params/experiments.yaml: which paper makes what of which dataset
+experiment_files        where experiments stand, unchecked
 study_cells             the runs that studies need beside the grids
 grids                   the cells of experiments and studies, as settings of runs
 executions              which notebooks an experiment executes, and which it cannot have
@@ -14,6 +15,8 @@ recheck                 keeps runs after an edit that changes no number
 notebook_parameters     what a notebook declares, and values checked against it
 execution, failures     a kernel of its own, and what is told when it fails
 notebook_jobs           one notebook: up to date, or executed
+one_cell                a single training by name
+own_data                a new dataset of a user's own tables
 pipeline                every task of an experiment, for the Snakefile and for the plan
 durations, plan         what would run now, why, and how long
 doctor, editor_schemas  what this machine has; schemas of params/*.yaml for editors

@@ -8,7 +8,8 @@ from pathlib import Path
 from lib.core.errors import UserError
 from lib.core.files import ROOT
 from lib.core.names import run_folder
-from lib.workflow import experiments, notebook_jobs
+from lib.core.vector_files import identified
+from lib.workflow import experiment_files, experiments, notebook_jobs
 from lib.workflow.manifests import read_manifest
 
 
@@ -30,7 +31,7 @@ def history(runs: Path = ROOT / "runs") -> dict[str, float]:
 def committed(figures: Path = ROOT / "figures") -> dict[str, float]:
     """Seconds of the trainings behind the committed results, by place without a seed: for what never ran here."""
     places, known = {}, {}
-    for dataset in {of for _, of in experiments.written()}:
+    for dataset in experiment_files.datasets():
         with contextlib.suppress(UserError):  # of a dataset whose files have mistakes nothing is known
             known |= experiments.load(datasets=[dataset])
     for path in sorted(figures.glob("*/*/cost.csv")):
@@ -38,7 +39,8 @@ def committed(figures: Path = ROOT / "figures") -> dict[str, float]:
         if (paper, dataset) not in known:  # results of an experiment that is no longer planned
             continue
         for row in csv.DictReader(path.read_text().splitlines()):
-            cell = dataset, known[paper, dataset].grid.encoder, row["backbone"], row["alignment"]
+            encoder = identified(known[paper, dataset].grid.encoder)
+            cell = dataset, encoder, row["backbone"], row["alignment"]
             places[run_folder(*cell, seed="")] = float(row["seconds"])
     return places
 

@@ -28,11 +28,12 @@ def write(folder: Path = FOLDER) -> list[Path]:
 
 
 def schemas() -> dict[str, dict]:
-    """All schemas by name: dataset, encoder, language_model, experiments, protocol, and cell for <backbone>.yaml."""
+    """All schemas by the name of their file; cell is that of <backbone>.yaml."""
     models = {"dataset": DatasetSettings, "encoder": EncoderSettings, "language_model": LocalModel | EndpointModel}
     known = {name: _short_members(TypeAdapter(model).json_schema()) for name, model in models.items()}
     known["dataset"]["properties"]["wording"]["enum"] = list(WORDINGS)
     known["experiments"] = TypeAdapter(dict[str, dict[str, Entry]]).json_schema()  # by paper and dataset
+    known["dataset_experiments"] = TypeAdapter(dict[str, Entry]).json_schema()  # by paper
     return known | {"protocol": _protocol(), "cell": _cell()}
 
 

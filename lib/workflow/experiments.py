@@ -1,6 +1,7 @@
 """Which paper makes which tables and figures of which dataset: params/experiments.yaml, readable without loading torch.
 
 An experiment is one paper's entry for one dataset: a grid of cells that are trained, and the notebooks that read them.
+The entries of a single dataset may also stand in params/<dataset>/experiments.yaml, by paper.
 """
 
 from collections.abc import Container
@@ -24,8 +25,13 @@ from lib.core.names import (
     reads_text,
     run_folder,
     runs_of,
+    vector_file,
 )
 from lib.core.settings import Seed, Strict, blocks, validated
+from lib.core.vector_files import identified
+from lib.workflow import experiment_files
+
+BESIDE = ("dataset", "experiments")  # the other yaml files in a dataset's folder of params/ are those of backbones
 
 
 class CellName(NamedTuple):
@@ -41,8 +47,8 @@ class CellName(NamedTuple):
     @property
     def folder(self) -> str:
         """The run folder."""
-        folder = run_folder(self.dataset, self.encoder, self.backbone, self.alignment, self.seed)
-        return f"{runs_of(self.scale)}/{folder}"
+        encoder = identified(self.encoder)  # as run settings have it
+        return f"{runs_of(self.scale)}/{run_folder(self.dataset, encoder, self.backbone, self.alignment, self.seed)}"
 
     @property
     def earlier(self) -> "CellName | None":
@@ -87,6 +93,11 @@ class Grid(Strict):
             text = f"add base to the alignments of {lonely[0]}: everything is compared with it"
             raise PydanticCustomError("base", "{text}", {"text": text})
         return self
+
+    @property
+    def encodes(self) -> bool:
+        """Whether texts are encoded: there are some, and not ready-made vectors in their place."""
+        return self.encoder != "none" and not vector_file(self.encoder)[0]
 
     def cells(self, backbones=None, alignments=None, seeds=None) -> list[tuple[str, str, int]]:
         """(backbone, alignment, seed) of every run.
@@ -142,16 +153,7 @@ class Experiment:
     dataset: str
     grid: Grid
     notebooks: dict[str, dict]
-
-
-def written(params: Path = ROOT / "params") -> dict[tuple[str, str], dict]:
-    """The entries of params/experiments.yaml by (paper, dataset), unchecked."""
-    path, entries = Path(params) / "experiments.yaml", {}
-    for paper, datasets in read_yaml(path).items():
-        if not isinstance(datasets, dict):
-            raise UserError(f"{path} ({paper}): name the datasets of this paper, each with a grid")
-        entries |= {(str(paper), str(dataset)): entry or {} for dataset, entry in datasets.items()}
-    return entries
+    file: str = "params/experiments.yaml"  # where it stands
 
 
 def load(params: Path = ROOT / "params", datasets: Container[str] | None = None) -> dict[tuple[str, str], Experiment]:
@@ -160,27 +162,31 @@ def load(params: Path = ROOT / "params", datasets: Container[str] | None = None)
     Raises UserError for a misspelt name in them, also of a backbone or alignment. Mistakes in the files of other
     datasets are not looked for: they must not stop these.
     """
-    path, entries = Path(params) / "experiments.yaml", {}
-    for (paper, dataset), entry in written(params).items():
-        if datasets is None or dataset in datasets:
-            entries[paper, dataset] = validated(Entry, entry, f"{path} ({paper}, {dataset})")
+    params = Path(params)
+    written = experiment_files.written(params, datasets)
+    entries = {
+        (paper, dataset): validated(Entry, entry, f"{path} ({paper}, {dataset})")
+        for (paper, dataset), (path, entry) in written.items()
+        if datasets is None or dataset in datasets
+    }
     # a second pass, since an entry may name the grid of a paper that stands below it in the file
     experiments = {}
     for (paper, dataset), entry in entries.items():
-        grid = entry.grid
+        grid, path = entry.grid, written[paper, dataset][0]
         if isinstance(grid, str):  # another paper's cells
             other = entries.get((grid, dataset))
             if other is None or isinstance(other.grid, str):
                 known = [name for (name, of), own in entries.items() if of == dataset and isinstance(own.grid, Grid)]
                 raise UserError(f"{path} ({paper}, {dataset}): {unknown('grid', grid, known)}")
             grid = other.grid
-        experiments[paper, dataset] = Experiment(paper, dataset, grid, entry.notebooks)
-        _check(path, dataset, grid, Path(params))
+        file = f"params/{path.relative_to(params)}"
+        experiments[paper, dataset] = Experiment(paper, dataset, grid, entry.notebooks, file)
+        _check(path, dataset, grid, params)
     for dataset in {dataset for _, dataset in experiments}:
         scales = {(own.grid.scale, own.grid.encoder) for (_, of), own in experiments.items() if of == dataset}
         if len(scales) > 1:  # run folders and what papers share have one place per dataset
             raise UserError(
-                f"{path}: the papers' grids of {dataset} differ in scale or encoder: give all of them the same"
+                f"{params}: the papers' grids of {dataset} differ in scale or encoder: give all of them the same"
             )
     return experiments
 
@@ -190,9 +196,8 @@ def chosen(paper: str = "all", dataset: str = "default", params: Path = ROOT / "
 
     `all` stands for every paper or dataset, `default` for the dataset that everybody has.
     """
-    known = written(params)
-    papers = _named("paper", paper, [name for name, _ in known])
-    datasets = _named("dataset of params/experiments.yaml", dataset, [name for _, name in known])
+    datasets = _named("dataset of params/experiments.yaml", dataset, experiment_files.datasets(params))
+    papers = _named("paper", paper, [name for name, _ in experiment_files.written(params, datasets)])
     experiments = load(params, datasets)
     found = [entry for (paper, _), entry in experiments.items() if paper in papers]
     if not found:
@@ -223,7 +228,7 @@ def _named(kind: str, text: str, known: list[str]) -> list[str]:
 
 def _check(path: Path, dataset: str, grid: Grid, params: Path) -> None:
     """Backbones and alignments of a grid need a block in params/<dataset>/<backbone>.yaml."""
-    cells = {file.stem: file for file in (params / dataset).glob("*.yaml") if file.stem != "dataset"}
+    cells = {file.stem: file for file in (params / dataset).glob("*.yaml") if file.stem not in BESIDE}
     for backbone, alignment in dict.fromkeys(cell[:2] for cell in grid.cells()):
         if backbone not in cells:
             raise UserError(f"{path} ({dataset}): {unknown('backbone', backbone, cells)}")

@@ -15,6 +15,7 @@ from lib.core.errors import UserError
 from lib.core.files import ROOT
 from lib.core.fingerprints import deciding_files
 from lib.core.names import matched_base, read_dataset, read_encoder, reads_text
+from lib.core.vector_files import parts
 from lib.data import datasets, variants
 from lib.data.interactions import Interactions
 from lib.language import profiles, text_variants, text_vectors
@@ -139,8 +140,8 @@ class GraphCell:
     @property
     def _state_of_encoder(self) -> tuple:
         """The same for the settings of an encoder, or the file that holds ready-made vectors."""
-        encoder = read_encoder(self.settings.encoder).name
-        return _times([self._places[0] / "encoders" / f"{encoder}.yaml", Path(encoder), ROOT / encoder])
+        encoder = self.settings.encoder
+        return _times([self._places[0] / "encoders" / f"{read_encoder(encoder).name}.yaml", *parts(encoder)])
 
     def _other(self, settings: RunSettings) -> "GraphCell":
         return GraphCell(settings, self.runs, self.params, self.data)

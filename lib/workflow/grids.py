@@ -6,7 +6,7 @@ from lib.core.errors import UserError, unknown
 from lib.core.files import ROOT
 from lib.evaluation.verdicts.against_base import again
 from lib.training.run_settings import RunSettings, resolve
-from lib.workflow import experiments
+from lib.workflow import experiment_files, experiments
 from lib.workflow.study_cells import StudyCells
 
 
@@ -27,7 +27,7 @@ def grid(
         raise unknown(
             f"dataset of {paper} in params/experiments.yaml",
             dataset,
-            [of for name, of in experiments.written(params) if name == paper],
+            [of for name, of in experiment_files.written(params) if name == paper],
         )
     own = known[paper, dataset].grid
     return [

@@ -1,7 +1,11 @@
 """Which files decide a result besides the code that it imports; a change of one makes it out of date."""
 
+import os
+from pathlib import Path
+
 from lib.core.files import ROOT, read_yaml
 from lib.core.names import read_alignment, read_dataset, read_encoder, reads_text
+from lib.core.vector_files import parts
 
 
 def fetched(name: str) -> str:
@@ -14,22 +18,28 @@ def recorded_run(dataset: str, folder) -> str:
     return f"data/recorded/{read_dataset(dataset).name}/runs/{folder}.zip"
 
 
+def is_data(path: Path) -> bool:
+    """Whether a file in a dataset's folder is read as data: not vectors and lists of whose they are."""
+    vectors = path.suffix in (".npy", ".safetensors") or path.name.endswith("order.csv")
+    return not vectors and (path.suffix != ".parquet" or path.stem in ("interactions", "users", "items"))
+
+
 def dataset_files(dataset: str) -> list[str]:
     """What decides the interactions and profiles of a dataset."""
     settings = f"params/{dataset}/dataset.yaml"
     files = sorted(ROOT.glob(f"data/recorded/{dataset}/*/*.json*"))  # one level deeper lie unfinished ones
     if not read_yaml(ROOT / settings).get("sources"):  # a user's own files, which nothing fetches
-        files += sorted(path for path in ROOT.glob(f"data/{dataset}/*") if path.is_file())
+        files += sorted(path for path in ROOT.glob(f"data/{dataset}/*") if path.is_file() and is_data(path))
     return [fetched(dataset), settings] + [path.relative_to(ROOT).as_posix() for path in files]
 
 
 def encoder_files(encoder: str) -> list[str]:
-    """Settings and weights of a named encoder, or a file of ready-made vectors; a model's name has none."""
+    """Settings and weights of a named encoder, or ready-made vectors and the list of whose they are."""
     encoder = read_encoder(encoder).name
     settings = f"params/encoders/{encoder}.yaml"
     if (ROOT / settings).is_file():
         return [settings] + ([fetched(encoder)] if read_yaml(ROOT / settings).get("sources") else [])
-    return [encoder] if (ROOT / encoder).is_file() else []
+    return [os.path.relpath(part, ROOT) for part in parts(encoder)]
 
 
 def component_files(backbone: str, alignment: str) -> list[str]:

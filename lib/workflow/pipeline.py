@@ -14,7 +14,7 @@ from lib.core.fingerprints import imported_files
 from lib.core.names import DEFAULT_DATASET, read_dataset, reads_text, results_folder, runs_of
 from lib.workflow.executions import Execution, executions, offered
 from lib.workflow.experiments import CellName, Experiment, Grid
-from lib.workflow.input_files import cell_files, dataset_files, encoder_files, fetched
+from lib.workflow.input_files import cell_files, dataset_files, encoder_files, fetched, is_data
 from lib.workflow.notebook_jobs import Job
 from lib.workflow.notebook_parameters import declared
 
@@ -61,7 +61,7 @@ def tasks(experiments: list[Experiment], recorded: bool = False) -> list[Task]:
     if any(experiment.dataset == DEFAULT_DATASET for experiment in experiments):
         tour = _tour()
         found.setdefault(tour.done, tour)
-    fetches = [fetch(name) for name in _to_fetch(found.values())]
+    fetches = [fetch(name) for name in to_fetch(found.values())]
     code = {task.job.notebook: _code_of(task.job.notebook) for task in found.values()}
     return [*fetches, *(replace(task, code=[*code[task.job.notebook], *task.code]) for task in found.values())]
 
@@ -76,16 +76,16 @@ def _code_of(notebook: Path) -> list[str]:
 
 def fetch(name: str) -> Task:
     """Get a dataset or weights; files that a user put there start it again, so that their hashes are noted anew."""
-    own = [*ROOT.glob(f"data/{name}/*.*"), *ROOT.glob(f"data/weights/{name}/*.*")]
+    own = [*filter(is_data, ROOT.glob(f"data/{name}/*.*")), *ROOT.glob(f"data/weights/{name}/*.*")]
     reads = sorted(path.relative_to(ROOT).as_posix() for path in own)
     command = shlex.join([sys.executable, "-m", "lib", "fetch", name])
     return Task(f"fetch {name}", command, reads, done=fetched(name), urgent=True)
 
 
-def _to_fetch(tasks) -> list[str]:
-    folder, suffix = fetched("").removesuffix(".json"), ".json"
-    files = dict.fromkeys(file for task in tasks for file in task.reads if file.startswith(folder))
-    return [file.removeprefix(folder).removesuffix(suffix) for file in files]
+def to_fetch(tasks) -> list[str]:
+    """The names of datasets and weights that tasks read."""
+    files = dict.fromkeys(file for task in tasks for file in task.reads)
+    return [Path(file).stem for file in files if file == fetched(Path(file).stem)]
 
 
 # What all papers share
@@ -98,9 +98,9 @@ def _tour() -> Task:
 
 
 def _shared(dataset: str, grid: Grid) -> list[Task]:
-    """Data card, profiles and text vectors of a dataset; the latter two where the grid has an encoder."""
+    """Data card, profiles and text vectors of a dataset; the latter two where texts are encoded."""
     found = [_shared_task("01_data", dataset, grid, dataset_files(dataset))]
-    if grid.encoder != "none":
+    if grid.encodes:
         found.append(_shared_task("02_profiles", dataset, grid, dataset_files(dataset), urgent=True))
         found.append(_text_vectors(dataset, grid))
     return found
@@ -134,7 +134,7 @@ def _trainings(experiment: Experiment, executions: list[Execution], recorded: bo
     for cell in (cell for execution in executions for cell in execution.cells):
         for needed in [cell.earlier, cell] if cell.earlier else [cell]:
             vectors.setdefault(needed, False)
-    encoded = [_text_vectors(dataset, grid).done] if grid.encoder != "none" else []
+    encoded = [_text_vectors(dataset, grid).done] if grid.encodes else []
     return [
         training(cell, grid.scale, {} if whole else {"vectors": False}, encoded if reads_text(cell.alignment) else [])
         for cell, whole in vectors.items()
@@ -181,7 +181,7 @@ def _paper_notebook(experiment: Experiment, execution: Execution) -> Task:
         resources={"gpu": 1, "mem_mb": MEMORY, "runtime": 120},
     )
     # an edit there starts the command; whether it concerns this notebook, its parameters and runs tell
-    return replace(task, code=["params/experiments.yaml"])
+    return replace(task, code=[experiment.file])
 
 
 def _runs_read(experiment: Experiment, execution: Execution) -> list[str]:

@@ -19,7 +19,7 @@ from lib.core.errors import unknown
 from lib.core.files import ROOT, atomic_path
 from lib.core.names import read_dataset
 from lib.training.run_settings import RunSettings
-from lib.workflow import cells, experiments
+from lib.workflow import cells, experiment_files, experiments
 from lib.workflow.graph_cells import GraphCell
 from lib.workflow.grids import grid
 from lib.workflow.manifests import NAME, read_manifest
@@ -49,8 +49,7 @@ def record(dataset: str, places: Places | None = None) -> str:
     places = places or Places()
     own = list(experiments.load(places.params, [dataset]).values())
     if not own:
-        known = {of for _, of in experiments.written(places.params)}
-        raise unknown("dataset of params/experiments.yaml", dataset, known)
+        raise unknown("dataset of params/experiments.yaml", dataset, experiment_files.datasets(places.params))
     wanted, dirty, outdated = _runs(dataset, own[0].grid.scale, places)
     measures = _Measures(own, places)
     for cell in wanted:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import scipy.sparse as sp
 import toys
 import yaml
@@ -29,7 +28,7 @@ def folders(place: Path) -> Path:
     (place / "params" / "protocol.yaml").write_text(yaml.safe_dump(dict(paper=paper)))
     for split in ("train", "validation", "test"):
         sp.save_npz(data / f"{split}.npz", getattr(DATA, split))
-    np.save(place / "vectors.npy", toys.text(DATA).numpy())
+    toys.save_vectors(place / "vectors.npy", DATA, toys.text(DATA))
     return place
 
 

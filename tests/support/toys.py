@@ -4,6 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from lib.data import row_order
 from lib.data.interactions import Interactions
 from lib.training.run_settings import Protocol
 
@@ -28,6 +29,12 @@ def protocol(**changes) -> Protocol:
 def text(data: Interactions, width=10, seed=1) -> torch.Tensor:
     """Random text vectors [n_users + n_items, width]."""
     return torch.randn(data.n_users + data.n_items, width, generator=torch.Generator().manual_seed(seed))
+
+
+def save_vectors(path, data: Interactions, vectors) -> None:
+    """Write vectors of users then items as `path`.npy with the list of whose they are."""
+    np.save(path, np.asarray(vectors))
+    row_order.table(data).to_csv(path.with_suffix(".order.csv"), index=False)
 
 
 def dense_normalised(train, self_loops=False) -> np.ndarray:

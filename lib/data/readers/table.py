@@ -29,7 +29,7 @@ def matches(folder: Path) -> bool:
 
 def has_dates(folder: Path) -> bool:
     """Whether the table has a column timestamp; only its head is read."""
-    path = next(_files(folder, "interactions"))
+    path = _file(folder, "interactions")
     if path.suffix == ".parquet":
         return "timestamp" in pyarrow.parquet.read_schema(path).names
     with path.open(encoding="utf-8-sig", errors="replace") as lines:
