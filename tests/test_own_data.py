@@ -146,7 +146,7 @@ def empty_text(tables):
     [
         ("mine", broken_line, {}, "tables/interactions.csv: column 'user' is empty"),
         ("mine", repeated, {}, r"tables/interactions.csv: 1 rows repeat .*--core, --minimum-rating, --duplicates"),
-        ("mine", empty_text, {}, "1 item.* of mine"),
+        ("mine", empty_text, {}, "1 of 30 items of mine"),
         ("mine", lambda tables: tables["items"].unlink(), {}, r"no file .*items.csv: check the path of the items"),
         ("mine", None, {"core": "99"}, "99-core of mine is empty.*--core"),
         ("mine", None, {"core": "many"}, "dataset.yaml: core"),

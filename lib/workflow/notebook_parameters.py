@@ -4,11 +4,10 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from lib.core.errors import UserError, unknown
 from lib.core.files import read_yaml
 from lib.core.fingerprints import notebook_cells
+from lib.core.strict_yaml import parse
 
 
 @dataclass(frozen=True)
@@ -79,5 +78,5 @@ def _read(parameter: Parameter, value):
     if optional and value in (None, "null", "None"):
         return None
     if isinstance(value, str) and "str" not in parameter.type.split(" | "):
-        value = float(value) if wanted is float else yaml.safe_load(value)  # YAML 1.1 takes 1e-3 for a text
+        value = float(value) if wanted is float else parse(value, parameter.name)  # YAML 1.1 takes 1e-3 for a text
     return TypeAdapter(wanted).validate_python(value, strict=True)

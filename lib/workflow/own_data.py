@@ -12,6 +12,7 @@ from lib.core.errors import UserError, unknown
 from lib.core.files import ROOT
 from lib.core.names import DEFAULT_DATASET
 from lib.core.settings import validated
+from lib.core.strict_yaml import parse
 from lib.data import datasets
 from lib.data.dataset_settings import DatasetSettings
 from lib.data.interactions import Interactions
@@ -33,10 +34,10 @@ rlmrec:
     seeds: [2023]
   notebooks:
     06_tables: {{}}
+    10_groups: {{}}   # with popularity, random order and, where there are texts, text alone
 """
-# popularity, random and text-only rows are in 10_groups
-WITH_TEXTS = dict(encoder="minilm", alignments="base, contrastive"), "    10_groups: {}\n"
-WITHOUT = dict(encoder="none", alignments="base"), ""
+WITH_TEXTS = dict(encoder="minilm", alignments="base, contrastive")
+WITHOUT = dict(encoder="none", alignments="base")
 
 
 def make(name: str, tables: dict[str, Path | None], backbones: list[str], settings: dict, root: Path = ROOT) -> str:
@@ -47,7 +48,7 @@ def make(name: str, tables: dict[str, Path | None], backbones: list[str], settin
     a mistake in them, and rather than replace anything; nothing is left behind then.
     """
     params, data = root / "params", root / "data"
-    chosen = {"name": name, "title": name} | {key: yaml.safe_load(value) for key, value in settings.items()}
+    chosen = {"name": name, "title": name} | {key: parse(value, f"--{key}") for key, value in settings.items()}
     if "title" in settings:
         chosen["title"] = settings["title"]  # as it was typed: 2024 is a title too
     tables = {stem: Path(path) for stem, path in tables.items() if path is not None}
@@ -62,8 +63,8 @@ def make(name: str, tables: dict[str, Path | None], backbones: list[str], settin
             interactions = datasets.read(folder, about)
             every = datasets.read(folder, about.model_copy(update={"core": 1, "minimum_rating": None}))
             texts = _texts(interactions)
-        values, more = WITH_TEXTS if texts else WITHOUT
-        written["experiments.yaml"] = EXPERIMENTS.format(name=name, backbones=", ".join(backbones), **values) + more
+        values = WITH_TEXTS if texts else WITHOUT
+        written["experiments.yaml"] = EXPERIMENTS.format(name=name, backbones=", ".join(backbones), **values)
         written["dataset.yaml"] = yaml.safe_dump(chosen, sort_keys=False, allow_unicode=True)
         for file, text in written.items():
             (settings_folder / file).write_text(text, encoding="utf-8")
