@@ -14,6 +14,7 @@ from nbformat import v4
 
 from benchmarks import generated
 from lib.core.files import ROOT
+from lib.data import row_order
 from lib.results import index
 from lib.training.run_settings import resolve
 from lib.workflow import cells, execution, failures, notebook_jobs, recording  # noqa: F401  a job imports them when it runs, in every fork anew
@@ -83,6 +84,7 @@ class Training(Work):
         rng = np.random.default_rng(0)
         text = rng.normal(size=(data.n_users + data.n_items, WIDTH)).astype(np.float32)
         np.save(self.place / "vectors.npy", text)
+        row_order.write(data, self.place / "vectors.order.csv")
         torch.set_num_threads(1)  # before a fork: threads do not survive it
         cells.environment = clean_environment  # what was made with uncommitted changes is never recorded
         cells.ensure(self.cell("contrastive"), "cpu")
@@ -110,9 +112,9 @@ class Evaluation(Training):
 
 
 class Recording(Training):
-    """Packing runs into data/recorded, where a record of fewer runs stands already."""
+    """Packing runs into data/recorded, where one of them stands already."""
 
-    results = ("data/recorded/made/runs.zip",)
+    results = ("data/recorded/made/runs/**/*.zip",)
 
     def prepare(self):
         super().prepare()
@@ -124,11 +126,12 @@ class Recording(Training):
             cells.ensure(self.cell(*run), "cpu")
             if number == 0:
                 self.do()
-                shutil.copy(self.place / self.results[0], self.place / "older.zip")
+                (self.place / "data/recorded/made/runs").rename(self.place / "older")
         self.reset()
 
     def reset(self):
-        shutil.copy(self.place / "older.zip", self.place / self.results[0])
+        super().reset()
+        shutil.copytree(self.place / "older", self.place / "data/recorded/made/runs", dirs_exist_ok=True)
 
     def do(self):
         places = (self.place / name for name in ("runs", "params", "data"))

@@ -10,6 +10,7 @@ import pickle
 import string
 from collections import Counter
 from itertools import zip_longest
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from scipy import sparse
 from lib.core import names
 from lib.core.errors import UserError
 from lib.core.files import read_yaml
-from lib.data import datasets
+from lib.data import datasets, row_order
 from lib.data.dataset_settings import DatasetSettings
 from lib.data.interactions import SPLITS
 from lib.data.readers import rlmrec, unpickle
@@ -314,6 +315,7 @@ def npy(array) -> bytes:
 
 
 SIDES = pd.DataFrame({"side": ["user"] * 3 + ["item"] * 2, "index": [0, 1, 2, 0, 1], "vector": VECTORS.tolist()})
+OWNERS = SimpleNamespace(name="toy", users=None, items=None, n_users=3, n_items=2)
 FILES = {".safetensors": save(TENSORS), ".npy": npy(VECTORS), ".parquet": archive(SIDES)}
 
 
@@ -324,8 +326,9 @@ FILES = {".safetensors": save(TENSORS), ".npy": npy(VECTORS), ".parquet": archiv
 )
 def test_damaged_text_vectors_are_read_or_refused(folder, file):
     suffix, content = file
-    path = fill(folder, {f"vectors{suffix}": content}) / f"vectors{suffix}"
-    found = outcome(ready_made.read, path, 3)
+    files = {f"vectors{suffix}": content, "vectors.order.csv": row_order.table(OWNERS).to_csv(index=False).encode()}
+    path = fill(folder, files) / f"vectors{suffix}"
+    found = outcome(ready_made.read, path, OWNERS)
     if content == FILES[suffix]:
         assert [part.tolist() for part in found] == [part.tolist() for part in TENSORS.values()]
 

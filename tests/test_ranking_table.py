@@ -47,7 +47,7 @@ def test_only_the_papers_setting_is_comparable(paper, changes, comparable):
 
 
 def test_ranking_layout_shows_ours_the_paper_and_the_difference(paper):
-    runs = [run(alignment="contrastive", seed=1, shift=0.2), run(seed=1), run(seed=2)]
+    runs = [run(alignment="contrastive", seed=1, shift=0.2), *(run(seed=seed) for seed in (1, 2, 3))]
     tests = comparisons.against_base(runs)
     layout = ranking_layout(ranking_table(runs, paper), tests, comparisons.best_models(runs))
     assert list(layout) == ["backbone", "alignment", "source", "R@5", "R@10", "R@20", "N@5", "N@10", "N@20"]
