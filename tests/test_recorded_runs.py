@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import zipfile
 from dataclasses import replace
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from lib.analysis import comparisons, item_hits, run_hits, run_overlap, sparsity
 from lib.analysis.published import published_table
 from lib.core.environment import environment
 from lib.core.errors import UserError
+from lib.core.files import ROOT
 from lib.language import text_vectors
 from lib.papers.report.overlap_table import overlap_table
 from lib.papers.rlmrec.ranking_table import ranking_table
@@ -371,6 +373,13 @@ def test_outdated_runs_and_other_scales_are_left_out(fresh):
     said = recording.record("toy", fresh.places)
     assert "not of today's settings, code and data: toy/none/lightgcn/base/seed7" in said and "seed8" not in said
     assert fresh.records() == before
+
+
+def test_git_takes_what_is_recorded(trained):
+    """Its folders have the names of those in runs/, which git ignores."""
+    file = ROOT / "data" / trained.record("contrastive").relative_to(trained.places.data)
+    ignored = subprocess.run(["git", "check-ignore", str(file), "runs/x"], cwd=ROOT, capture_output=True, text=True)
+    assert ignored.returncode == 128 or ignored.stdout.split() == ["runs/x"]  # 128: no checkout
 
 
 def test_a_dataset_without_an_experiment_is_told(fresh):
