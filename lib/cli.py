@@ -216,7 +216,7 @@ def plan(paper: str, dataset: str, recorded: bool) -> None:
     from lib.workflow import experiments, plan
     from lib.workflow.executions import left_out
 
-    print(plan.summary(plan.plan(paper, dataset, recorded), os.cpu_count(), recorded))
+    print(plan.summary(plan.plan(paper, dataset, recorded), os.cpu_count()))
     for sentence in left_out(experiments.chosen(paper, dataset)):
         print(sentence)
 

@@ -140,14 +140,17 @@ def test_trainings_in_the_record_are_counted(monkeypatch):
     """The real plan of amazon, as if the record had every contrastive run."""
     monkeypatch.setattr(plan, "_is_trained", lambda task: False)
     monkeypatch.setattr(plan, "_is_recorded", lambda task: "/contrastive/" in task.name)
-    own = experiments.chosen("rlmrec", "amazon")
-    for recorded, said in ((False, "are in data/recorded: make paper RECORDED=yes"), (True, "come from data/recorded")):
-        count = sum("/contrastive/" in task.name for task in pipeline.tasks(own, recorded))
+    (own,) = experiments.chosen("rlmrec", "amazon")
+    of_grid = {cell.folder.removeprefix("runs/") for cell in own.grid.named("amazon")}
+    for recorded in (False, True):
+        named = [task.name for task in pipeline.tasks([own], recorded) if "/contrastive/" in task.name]
         found = plan.plan("rlmrec", "amazon", recorded)
-        there = [step for step in found if step.recorded]
-        assert len(there) == count and all("/contrastive/" in step.name for step in there)
-        assert {step.why == "from data/recorded" for step in there} == {recorded}
-        assert f"{count} of the trainings {said}" in plan.summary(found, 2, recorded).splitlines()[-1]
+        there = {step.name: step.why == "from data/recorded" for step in found if step.recorded}
+        assert there == {name: recorded or name not in of_grid for name in named}
+        taken, more = sum(there.values()), len(there) - sum(there.values())
+        said = plan.summary(found, 2).splitlines()[-2:]
+        assert f"{taken} of the trainings come from data/recorded" in said
+        assert bool(more) == said[-1].startswith(f"{more} of those that are to be trained are in data/recorded: make")
     assert "data/recorded" not in plan.summary([plan.Step("a", "x", 1)], 2)
 
 

@@ -14,6 +14,7 @@ from lib.workflow.input_files import recorded_run
 from lib.workflow.notebook_jobs import OWN_CODE
 from lib.workflow.pipeline import Task
 
+TAKEN = "from data/recorded"
 REREAD = 6.0  # seconds to execute 04_train for a finished run
 
 
@@ -41,8 +42,8 @@ def plan(paper: str = "all", dataset: str = "default", recorded: bool = False) -
             if task.job and task.job.notebook.stem == "04_train":
                 if _only_code_changed(task) and _is_trained(task):
                     why, seconds = f"trained, only its notebook is executed again ({why})", REREAD
-                elif there := _is_recorded(task):
-                    why, seconds = ("from data/recorded", REREAD) if recorded else (why, seconds)
+                elif (there := _is_recorded(task)) and not task.job.parameters.get("vectors", True):
+                    why, seconds = TAKEN, REREAD
             steps.append(Step(task.name, why, seconds, there))
     return steps
 
@@ -109,14 +110,17 @@ def _cell(task: Task):
     return GraphCell(resolve(**{name: value for name, value in task.job.parameters.items() if name != "vectors"}))
 
 
-def summary(steps: list[Step], cores: int, recorded: bool = False) -> str:
+def summary(steps: list[Step], cores: int) -> str:
     """The plan as text: one line per step, the time it all takes, and how many trainings data/recorded has."""
     if not steps:
         return "nothing to do: everything is up to date"
-    count = sum(step.recorded for step in steps)
-    there = f"{count} of the trainings {'come from' if recorded else 'are in'} data/recorded"
-    hint = "" if recorded else ": make paper RECORDED=yes takes them from there and leaves out what needs vectors"
-    return _times(steps, cores) + (f"\n{there}{hint}" if count else "")
+    taken = sum(step.why == TAKEN for step in steps)
+    more = sum(step.recorded for step in steps) - taken
+    said = [f"{taken} of the trainings come from data/recorded"] if taken else []
+    if more:
+        hint = "make paper RECORDED=yes takes them from there too and leaves out what needs vectors"
+        said.append(f"{more} of those that are to be trained are in data/recorded: {hint}")
+    return "\n".join([_times(steps, cores), *said])
 
 
 def _times(steps: list[Step], cores: int) -> str:
