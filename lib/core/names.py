@@ -146,7 +146,7 @@ def vector_file(encoder: str) -> tuple[str, str]:
 def encoder_folder(encoder: str) -> str:
     """An encoder's folder in runs/: its name, 'org--model' of a name on the hub, 'vectors-1a2b3c4d' of a file.
 
-    No two encoders share one: files of one name differ in the hash of their content.
+    Files of one name differ in the hash of their content, and a name on the hub holds no '--' of its own.
     """
     path, content = vector_file(encoder)
     if content:
