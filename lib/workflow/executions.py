@@ -44,8 +44,10 @@ def left_out(experiments: Sequence[Experiment]) -> list[str]:
 def offered(experiment: Experiment) -> dict:
     """What every notebook of an experiment is offered."""
     grid = experiment.grid
-    known = {"dataset": experiment.dataset, "encoder": grid.encoder, "scale": grid.scale}
-    return known | {"seed": grid.seeds[0], "seeds": grid.seeds[:1]}
+    known = {"dataset": experiment.dataset, "scale": grid.scale}
+    if grid.cells():
+        known |= {"encoder": grid.encoder, "seed": grid.seeds[0], "seeds": grid.seeds[:1]}
+    return known
 
 
 def _notebook(experiment: Experiment, name: str) -> Path:

@@ -1,6 +1,7 @@
 """Which paper makes which tables and figures of which dataset: params/experiments.yaml, readable without loading torch.
 
-An experiment is one paper's entry for one dataset: a grid of cells that are trained, and the notebooks that read them.
+An experiment is one paper's entry for one dataset: a grid of cells that are trained, and the notebooks that read them;
+a paper that trains no graph recommenders has notebooks only.
 The entries of a single dataset may also stand in params/<dataset>/experiments.yaml, by paper.
 """
 
@@ -94,6 +95,11 @@ class Grid(Strict):
             raise PydanticCustomError("base", "{text}", {"text": text})
         return self
 
+    @classmethod
+    def empty(cls, scale: str) -> "Grid":
+        """No cells: of a paper that trains no graph recommenders."""
+        return cls.model_construct(scale=scale, encoder="none", backbones=[], alignments=[], seeds=[], more=[])
+
     @property
     def encodes(self) -> bool:
         """Whether texts are encoded: there are some, and not ready-made vectors in their place."""
@@ -138,11 +144,20 @@ class Grid(Strict):
 class Entry(Strict):
     """An experiment as the yaml file writes it."""
 
-    grid: Grid | str = Field(description="the cells, or the paper whose entry for this dataset has them")
+    grid: Grid | str | None = Field(None, description="the cells, or the paper whose entry for this dataset has them")
+    scale: Literal["tiny", "quick", "paper"] | None = Field(
+        None, description="of the notebooks of an entry without a grid, in place of a grid's"
+    )
     notebooks: dict[str, dict] = Field(
         {}, description="of notebooks/<paper>/, with the parameters that differ from their defaults; backbone: each "
         "executes a notebook once for every backbone of the grid, and a list once for each that it names"
     )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _scaled(self):
+        if (self.grid is None) == (self.scale is None):
+            raise PydanticCustomError("scale", "write either a grid or, where nothing is trained from one, a scale")
+        return self
 
 
 @dataclass(frozen=True)
@@ -175,15 +190,16 @@ def load(params: Path = ROOT / "params", datasets: Container[str] | None = None)
         grid, path = entry.grid, written[paper, dataset][0]
         if isinstance(grid, str):  # another paper's cells
             other = entries.get((grid, dataset))
-            if other is None or isinstance(other.grid, str):
+            if other is None or not isinstance(other.grid, Grid):
                 known = [name for (name, of), own in entries.items() if of == dataset and isinstance(own.grid, Grid)]
                 raise UserError(f"{path} ({paper}, {dataset}): {unknown('grid', grid, known)}")
             grid = other.grid
         file = f"params/{path.relative_to(params)}"
-        experiments[paper, dataset] = Experiment(paper, dataset, grid, entry.notebooks, file)
-        _check(path, dataset, grid, params)
+        experiments[paper, dataset] = Experiment(paper, dataset, grid or Grid.empty(entry.scale), entry.notebooks, file)
+        _check(path, dataset, experiments[paper, dataset].grid, params)
     for dataset in {dataset for _, dataset in experiments}:
-        scales = {(own.grid.scale, own.grid.encoder) for (_, of), own in experiments.items() if of == dataset}
+        grids = [own.grid for (_, of), own in experiments.items() if of == dataset and own.grid.cells()]
+        scales = {(grid.scale, grid.encoder) for grid in grids}
         if len(scales) > 1:  # run folders and what papers share have one place per dataset
             raise UserError(
                 f"{params}: the papers' grids of {dataset} differ in scale or encoder: give all of them the same"

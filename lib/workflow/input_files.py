@@ -33,6 +33,13 @@ def dataset_files(dataset: str) -> list[str]:
     return [fetched(dataset), settings] + [path.relative_to(ROOT).as_posix() for path in files]
 
 
+def paper_files(paper: str, dataset: str) -> list[str]:
+    """Settings of a paper that are not those of a grid's cells, and what is recorded for it alone."""
+    recorded = sorted(ROOT.glob(f"data/recorded/{dataset}/{paper}/**/*.*"))
+    files = [ROOT / f"params/papers/{paper}.yaml", *recorded]
+    return [path.relative_to(ROOT).as_posix() for path in files if path.is_file() and not path.name.startswith(".")]
+
+
 def encoder_files(encoder: str) -> list[str]:
     """Settings and weights of a named encoder, or ready-made vectors and the list of whose they are."""
     encoder = read_encoder(encoder).name

@@ -26,7 +26,8 @@ def task(
     if taken := sorted(own & set(dict(values))):
         raise UserError(f"-p {taken[0]} would say it twice: it is an argument or option of this command")
     plain = read_dataset(dataset).name
-    grid = next((entry.grid for entry in experiments.load(datasets=[plain]).values()), None)
+    known = experiments.load(datasets=[plain]).values()
+    grid = next((entry.grid for entry in known if entry.grid.cells()), None)
     scale = scale or (grid.scale if grid else "quick")
     encoder = seen_from_root(encoder or (grid.encoder if grid else "minilm"))  # the notebook is executed there
     settings = resolve(dataset, backbone, alignment, seed, scale, encoder)  # a mistake is told before a kernel starts

@@ -14,7 +14,7 @@ from lib.core.fingerprints import imported_files
 from lib.core.names import DEFAULT_DATASET, read_dataset, reads_text, results_folder, runs_of
 from lib.workflow.executions import Execution, executions, offered
 from lib.workflow.experiments import CellName, Experiment, Grid
-from lib.workflow.input_files import cell_files, dataset_files, encoder_files, fetched, is_data
+from lib.workflow.input_files import cell_files, dataset_files, encoder_files, fetched, is_data, paper_files
 from lib.workflow.notebook_jobs import Job
 from lib.workflow.notebook_parameters import declared
 
@@ -55,7 +55,8 @@ def tasks(experiments: list[Experiment], recorded: bool = False) -> list[Task]:
         made = executions(experiment, recorded)
         cells = _trainings(experiment, made, recorded)
         notebooks = [_paper_notebook(experiment, execution) for execution in made]
-        for task in [*_shared(experiment.dataset, experiment.grid), *cells, *notebooks]:
+        shared = _shared(experiment.dataset, experiment.grid) if experiment.grid.cells() else []
+        for task in [*shared, *cells, *notebooks]:
             # papers share data, vectors and trainings, and a stamp belongs to one task
             found.setdefault(task.done, task)
     if any(experiment.dataset == DEFAULT_DATASET for experiment in experiments):
@@ -168,14 +169,15 @@ def _paper_notebook(experiment: Experiment, execution: Execution) -> Task:
     """A notebook that reads runs; the results of one that is about a backbone end with its name."""
     paper, dataset, grid = experiment.paper, experiment.dataset, experiment.grid
     ending = f"_{execution.backbone}" if execution.backbone else ""
-    encoders = {grid.encoder, *execution.values.get("others", [])}
+    # none: an empty grid's
+    encoders = {grid.encoder, execution.values.get("encoder"), *execution.values.get("others", [])} - {None, "none"}
     texts = [file for encoder in sorted(encoders) for file in encoder_files(encoder)]
     published = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("params/published/*.csv"))
     task = _task(
         f"{paper}/{execution.name}",
         f"{runs_of(grid.scale)}/{dataset}/notebooks/{paper}/{execution.name}{ending}.done",
         offered(experiment),
-        [*_runs_read(experiment, execution), *dataset_files(dataset), *texts, *published],
+        [*_runs_read(experiment, execution), *dataset_files(dataset), *paper_files(paper, dataset), *texts, *published],
         [f"{results_folder(paper, dataset, grid.scale)}/files/{_first_result(execution.name)}{ending}.json"],
         chosen=execution.values,
         resources={"gpu": 1, "mem_mb": MEMORY, "runtime": 120},

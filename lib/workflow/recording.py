@@ -47,7 +47,7 @@ def record(dataset: str, places: Places | None = None) -> str:
     Runs that the record has and this machine has not stay in it. Raises UserError for a dataset without experiments.
     """
     places = places or Places()
-    own = list(experiments.load(places.params, [dataset]).values())
+    own = [entry for entry in experiments.load(places.params, [dataset]).values() if entry.grid.cells()]
     if not own:
         raise unknown("dataset of params/experiments.yaml", dataset, experiment_files.datasets(places.params))
     wanted, dirty, outdated = _runs(dataset, own[0].grid.scale, places)
