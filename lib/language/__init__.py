@@ -5,7 +5,8 @@ prompts          facts of the train split as requests to a language model
 profile_answers  which replies are good profiles: the parser of RLMRec's JSON form
 llm/             language models of any kind, asked anything: requests in, recorded answers out
 profiles         the profiles of a dataset: loaded, or written by a language model
-encoders         texts to vectors: sentence-transformers, word vectors, TF-IDF
+encoders         texts to vectors: sentence-transformers, word vectors, TF-IDF, hidden states of a language model
+hidden_vectors   the latter
 term_vectors     TF-IDF vectors that are the same on every machine
 ready_made       vectors from a file
 text_vectors     the vectors of all users and items, whichever way they come

@@ -14,6 +14,8 @@ from lib.core.files import ROOT, atomic_path, digest, read_yaml, sha256
 from lib.core.progress import Progress, without_widgets
 from lib.core.settings import Strict, validated
 from lib.data.dataset_settings import Source
+from lib.language import hidden_vectors
+from lib.language.llm import language_models
 from lib.language.term_vectors import DECIMALS, term_vectors
 
 CHUNK = 8  # batches between two signs of progress
@@ -23,11 +25,14 @@ class EncoderSettings(Strict):
     """A text encoder: `params/encoders/<name>.yaml`."""
 
     name: str = Field(description="file name; folder name in runs/")
-    kind: Literal["transformer", "static", "tfidf"] = Field(
-        "transformer", description="sentence-transformers model, mean of a table's word vectors, or TF-IDF with SVD"
+    kind: Literal["transformer", "static", "tfidf", "hidden"] = Field(
+        "transformer",
+        description="sentence-transformers model, mean of a table's word vectors, TF-IDF with SVD, or mean of a causal "
+        "language model's last layer",
     )
     model: str = Field(
-        description="folder, relative to the repository, or name on the Hugging Face hub; tfidf: its name"
+        description="folder, relative to the repository, or name on the Hugging Face hub; tfidf: its name; hidden: a "
+        "file of params/language_models/"
     )
     dimensions: int | None = Field(None, ge=1, description="of tfidf")
     revision: str | None = Field(None, description="commit of a model on the hub")
@@ -63,6 +68,9 @@ def encode(texts: list[str], settings: EncoderSettings, cache: Path) -> tuple[np
     if settings.kind == "tfidf":
         vectors = term_vectors(texts, settings.dimensions, settings.normalise)
         pooling = "singular value decomposition"
+    elif settings.kind == "hidden":
+        vectors, pooling = hidden_vectors.hidden_vectors(texts, language_models.load(settings.model)), "mean of tokens"
+        vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if settings.normalise else vectors
     else:
         model = _model(settings)
         vectors, pooling = _vectors(model, texts, settings), _pooling(model)
@@ -136,6 +144,8 @@ def _weights(settings: EncoderSettings) -> str:
     if settings.kind == "tfidf":
         # there are no weights: what could change the vectors is the library, and how they are rounded
         return f"{version('scikit-learn')}, {DECIMALS} decimals"
+    if settings.kind == "hidden":
+        return hidden_vectors.weights_of(settings.model)
     if settings.sources:
         return settings.sources[0].sha256
     if (folder := ROOT / settings.model).is_dir():

@@ -128,11 +128,11 @@ def _known_of_items(interactions: Interactions) -> pd.DataFrame:
 def _names(titles: pd.Series, noun: str) -> list[str]:
     """Titles by item; 'film 7' where there is none."""
     return [
-        f"{noun} {index}" if pd.isna(title) else _read_aloud(str(title).strip()) for index, title in enumerate(titles)
+        f"{noun} {index}" if pd.isna(title) else read_aloud(str(title).strip()) for index, title in enumerate(titles)
     ]
 
 
-def _read_aloud(title: str) -> str:
+def read_aloud(title: str) -> str:
     """'Usual Suspects, The' as it is spoken."""
     return re.sub(r"^(.*?), (The|An?|Il|La|Le|Les|Das|Der|Die|El|L')(?= \(|$)", r"\2 \1", title)
 

@@ -30,7 +30,7 @@ class LocalWriter:
         self.settings = settings
         if threads:
             torch.set_num_threads(threads)
-        self.tokenizer, self.model = _load(settings)
+        self.tokenizer, self.model = load_model(settings)
         self.tokenizer.padding_side = "left"  # every answer starts at the same place
         # padding is masked, so any token will do
         if self.tokenizer.pad_token is None:
@@ -105,7 +105,7 @@ class LastToken(StoppingCriteria):
         return torch.isin(input_ids[:, -1], self.tokens)
 
 
-def _load(settings: LocalModel):
+def load_model(settings: LocalModel):
     """Tokenizer and model from the folder that the settings name, or from the hub; raises UserError without weights."""
     folder = ROOT / settings.model
     known = {"pretrained_model_name_or_path": settings.model, "revision": settings.revision or "main"}

@@ -1,0 +1,114 @@
+"""What is said about items: names, title texts from a template, and descriptions by a language model (Eq. 1).
+
+The paper asks for a compact description from basic facts; the words of the request are ours. Answers are recorded in
+data/recorded/<dataset>/rallrec/<model>.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from lib.core.errors import UserError
+from lib.core.files import ROOT
+from lib.data.samples import Samples
+from lib.language.llm import asking, recorded
+from lib.language.llm.language_models import EndpointModel, LocalModel
+from lib.language.llm.request_and_answer import Parser, Request
+from lib.language.profile_answers import check, whole_sentences
+from lib.language.prompts import read_aloud
+from lib.language.wording import with_article, wording_named
+
+VERSION = 1  # part of every request's key: raise it when what is asked changes
+ASKED = (
+    "In two or three short sentences, tell somebody who does not know this {item} what happens in it, who made it, and "
+    "which themes and mood it has. Write only the description."
+)
+# what the template tells of an item, and in which words
+FACTS = {"author": "by {}", "year": "of {}", "publisher": "published by {}", "category": "in the category {}"}
+
+
+class DescriptionParser(Parser):
+    """A few whole sentences on one line."""
+
+    form = "nothing but the description, in whole sentences"
+
+    def parse(self, reply: str | None) -> str:
+        """The description; raises ValueError when it is too short, too long, or repeats itself."""
+        return check(" ".join((reply or "").split()))
+
+    def completed(self, opening: str, continuation: str) -> tuple[str, bool]:
+        """The whole sentences of both parts, and whether anything had to be cut off."""
+        whole = opening + continuation.partition(self.stop)[0].rstrip()
+        sentences = whole_sentences(whole, after=len(opening))
+        return sentences, sentences != whole
+
+
+def names(samples: Samples, noun: str) -> list[str]:
+    """What prompts call each item: 'Heat (1995)', or 'film 7' where there is no title."""
+    items = samples.items
+    titles = items["title"] if "title" in items else pd.Series(index=items.index, dtype=object)
+    both = zip(items.id, titles, strict=True)
+    known = [f"{noun} {id}" if pd.isna(title) else read_aloud(str(title)) for id, title in both]
+    # MovieLens-100K has the years of films in a column of their own
+    years = items["year"] if "year" in items and "author" not in items else [None] * len(items)
+    dated = zip(known, years, strict=True)
+    return [name if pd.isna(year) or f"({year})" in name else f"{name} ({int(year)})" for name, year in dated]
+
+
+def title_texts(samples: Samples, wording: str) -> list[str]:
+    """The title template of every item: kind of item, name, first genre and whatever else is known."""
+    noun = wording_named(wording).item
+    facts = [_facts(row) for row in samples.items.to_dict("records")]
+    kinds = [f"{genre} {noun}".strip() for genre in _first_genres(samples)]
+    told = zip(names(samples, noun), kinds, facts, strict=True)
+    return [", ".join([f"{name} is {with_article(kind)}", *further]) + "." for name, kind, further in told]
+
+
+def _facts(row: dict) -> list[str]:
+    """What is known beside name and genre; the year of a film is part of its name."""
+    told = [key for key in FACTS if pd.notna(row.get(key)) and (key != "year" or "author" in row)]
+    return [FACTS[key].format(row[key]) for key in told]
+
+
+def _first_genres(samples: Samples) -> list[str]:
+    """The first listed genre in lower case, as the paper has it; empty where none is known."""
+    genres = samples.items.get("genres", pd.Series("", index=samples.items.index)).fillna("")
+    first = genres.str.lower().str.split("|").str[0]
+    return first.where(first != "unknown", "").tolist()
+
+
+def requests(samples: Samples, wording: str) -> list[Request]:
+    """What is asked about every item."""
+    words = wording_named(wording)
+    system = f"You write short, factual descriptions for a catalogue of {words.item}s."
+    asked = ASKED.format(item=words.item)
+    texts, called = title_texts(samples, wording), names(samples, words.item)
+    return [
+        Request("item", index, system, f"{words.item.capitalize()}: {name}\n{text}\n{asked}", f"{text} {words.go_on_item}",
+                fallback=text, version=VERSION)
+        for index, (name, text) in enumerate(zip(called, texts, strict=True))
+    ]  # fmt: skip
+
+
+def folder(dataset: str, model: str, data: Path = ROOT / "data") -> Path:
+    """Where the descriptions that a model wrote are recorded."""
+    return Path(data) / "recorded" / dataset / "rallrec" / model
+
+
+def write(samples: Samples, wording: str, model: LocalModel | EndpointModel, data: Path = ROOT / "data", **how) -> dict:
+    """Let `model` write what its recording lacks; returns and raises what `asking.write` does."""
+    where = folder(samples.name, model.name, data)
+    return asking.write(requests(samples, wording), DescriptionParser(), model, where, **how)
+
+
+def descriptions(samples: Samples, wording: str, model: str, data: Path = ROOT / "data") -> pd.DataFrame:
+    """The recorded description of every item: text, status; raises UserError where one is missing."""
+    asked = requests(samples, wording)
+    answers = recorded.read(folder(samples.name, model, data))
+    if missing := sum(request.key not in answers for request in asked):
+        raise UserError(
+            f"{missing} of {len(asked)} descriptions of {samples.name} by {model} are not recorded (the data or the "
+            f"request changed): record them with: python -m lib rallrec describe {samples.name} --model {model}"
+        )
+    found = [answers[request.key] for request in asked]
+    return pd.DataFrame({"text": [one.text for one in found], "status": [one.status for one in found]})
