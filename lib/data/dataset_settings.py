@@ -45,6 +45,46 @@ class Split(Strict):
     seed: Seed = 2023
 
 
+Share = Annotated[float, Field(ge=0, le=1_000_000)]
+Bounds = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)] | None]
+
+
+class Selection(Strict):
+    """Which ratings become events; what is left out keeps all."""
+
+    user_ratings: Bounds = Field((1, None), description="least and most ratings of a user; null for no limit")
+    item_ratings: Bounds = Field((1, None), description="the same of an item; users and items go until none has to")
+    most_rated: int | None = Field(None, ge=1, description="then keep so many items, those with most ratings")
+    then_all_of_users_with: int | None = Field(
+        None, ge=1, description="then take all ratings of these items again, of users with at least so many of them"
+    )
+
+
+class SampleSettings(Strict):
+    """How ratings become samples for click prediction, each with its user's earlier ratings."""
+
+    liked_above: float = Field(3, description="a rating above this is a like")
+    scale: tuple[float, float] = Field((1, 5), description="lowest and highest rating")
+    min_history: int = Field(5, ge=0, description="earlier ratings that a sample needs")
+    ratios: tuple[Share, Share, Share] = Field(
+        (8, 1, 1), description="train : validation : test in time order; 0 for validation takes a tenth of train for it"
+    )
+    filter: Literal["code", "5core"] = Field(
+        "code", description="code: as the block below says; 5core: five ratings of every user and item instead"
+    )
+    code: Selection = Field(Selection(), description="what is kept; for a paper's data as its code has it")
+
+    @model_validator(mode="after")
+    def _both_labels(self):
+        if not self.scale[0] <= self.liked_above < self.scale[1]:
+            raise PydanticCustomError(
+                "threshold", "liked_above must be at least the lowest rating and below the highest"
+            )
+        if not self.ratios[0] or not self.ratios[2]:
+            raise PydanticCustomError("shares", "ratios must leave something for train and for test")
+        return self
+
+
 class DatasetSettings(Strict):
     """One dataset: where it comes from, how it is prepared and what may be done with it."""
 
@@ -63,4 +103,7 @@ class DatasetSettings(Strict):
     language_model: str | None = Field(None, description="writes the profiles; none where the data bring their own")
     wording: str = Field(
         "items", description="what prompts call its items and users: items or films (lib/language/wording.py)"
+    )
+    samples: SampleSettings | None = Field(
+        None, description="how its ratings become samples for click prediction; none for data without"
     )

@@ -2,6 +2,8 @@
 
 data = datasets.load("movielens-100k")
 data.train, data.items.title, datasets.card(data, datasets.settings("movielens-100k"))
+samples = datasets.load_samples("movielens-100k")
+samples.rows, samples.history(0)
 """
 
 from pathlib import Path
@@ -14,10 +16,16 @@ from lib.core.settings import validated
 from lib.data import sources
 from lib.data.dataset_settings import DatasetSettings
 from lib.data.interactions import SPLITS, Interactions
+from lib.data.rated import amazon, bookcrossing, click_split, histories
+from lib.data.rated import movielens as rated_movielens
+from lib.data.rated import table as rated_table
+from lib.data.rated.edges import FIDELITIES
 from lib.data.readers import movielens, npz, rlmrec, table
+from lib.data.samples import Samples
 
 PARAMS, DATA = ROOT / "params", ROOT / "data"
 READERS = (movielens, rlmrec, npz, table)  # the first that knows a folder's files reads it
+RATED = (rated_movielens, click_split, bookcrossing, amazon, rated_table)  # the same for samples
 
 
 def names(params: Path = PARAMS) -> list[str]:
@@ -44,17 +52,43 @@ def fetch(name: str, local: Path | None = None, params: Path = PARAMS, data: Pat
     chosen = settings(name, params)
     if local is not None and Path(local).is_dir():
         local = Path(local) / name if (Path(local) / name).is_dir() else Path(local)
-        _reader(local)  # raises an error before a folder is copied that nothing can read
+        _readable(local)  # raises an error before a folder is copied that nothing can read
     return sources.fetch(chosen.sources, Path(data) / name, Path(data) / "downloads", local)
 
 
 def load(name: str, params: Path = PARAMS, data: Path = DATA) -> Interactions:
     """Interactions of dataset `name` from the folder `data/<name>`; raises UserError when there is no such folder."""
+    return read(_there(name, params, data), settings(name, params))
+
+
+def load_samples(name: str, fidelity: str = "paper", params: Path = PARAMS, data: Path = DATA) -> Samples:
+    """Rated samples of dataset `name` from the folder `data/<name>`, as the block `samples` of its dataset.yaml says.
+
+    `fidelity` "paper" is what the text of RALLRec says, "legacy" what its code does: ratings that repeat a user and
+    item stay, and no validation split is carved out of train. Raises UserError for a dataset without samples.
+    """
+    if fidelity not in FIDELITIES:
+        raise unknown("fidelity", fidelity, FIDELITIES)
+    chosen = settings(name, params)
+    if chosen.samples is None:
+        remedy = "add 'samples: {liked_above: 3, scale: [1, 5]}'"
+        raise UserError(f"{Path(params) / name / 'dataset.yaml'} has no block 'samples': {remedy}, as its ratings need")
+    folder = _there(name, params, data)
+    reader = next((reader for reader in RATED if reader.matches(folder)), None)
+    if reader is None:
+        raise UserError(f"no ratings in {folder}: click prediction needs them, and these are interactions without any")
+    return histories.samples(reader.read(folder, chosen), chosen.samples, name, fidelity)
+
+
+def _there(name: str, params: Path, data: Path) -> Path:
+    """The folder of a dataset; raises UserError with what to do when it is not there."""
     chosen, folder = settings(name, params), Path(data) / name
     if not folder.is_dir():
-        remedy = f"run: python -m lib fetch {name}" if chosen.sources else f"put interactions.csv into {folder}"
+        by_hand = f"run: python -m lib fetch {name} --from FOLDER, see {chosen.url}"
+        by_hand = by_hand if chosen.url else f"put interactions.csv into {folder}"
+        remedy = f"run: python -m lib fetch {name}" if chosen.sources else by_hand
         raise UserError(f"{chosen.title} is not there yet, {remedy}")
-    return read(folder, chosen)
+    return folder
 
 
 def has_dates(name: str, data: Path = DATA) -> bool:
@@ -73,10 +107,18 @@ def _reader(folder: Path):
     for reader in READERS:
         if reader.matches(folder):
             return reader
+    if any(reader.matches(folder) for reader in RATED):
+        raise UserError(f"{folder} holds rated samples for click prediction: read it with datasets.load_samples")
     raise UserError(
         f"no data in {folder}: it needs u.data (MovieLens), trn_mat.pkl (RLMRec), train.npz, or interactions.csv, "
         ".tsv or .parquet with columns user,item[,rating,timestamp]"
     )
+
+
+def _readable(folder: Path) -> None:
+    """Raise UserError when no reader knows the files in `folder`."""
+    if not any(reader.matches(folder) for reader in RATED):
+        _reader(folder)
 
 
 def card(interactions: Interactions, settings: DatasetSettings) -> dict:

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
 
-from lib.core.errors import UserError
 from lib.core.files import digest
+from lib.data import sample_checks
 
 SPLITS = ("train", "validation", "test")
-EVENTS = ["user", "item", "rating", "time", "split"]
+EVENTS = ["user", "item", "rating", "label", "time", "split"]
 ROWS = ["split", "user", "item", "rating", "label", "time", "start", "stop"]
 
 
@@ -18,14 +17,16 @@ class Samples:
     """Labelled samples, each with the slice of its user's earlier ratings, and what is known about users and items.
 
     `items` and `users` have one row for each, by dense index, with columns `id` and whatever is known (`title`, ...).
-    `events` holds all ratings in the order in which histories read them, those of one history side by side: user,
-    item, rating (NaN where only liked or not is known), time (seconds; -1 where `timed` is false), split (that of the
-    period it belongs to; `train` for everything before validation). `rows` has one row per sample: split, user, item,
-    rating, label (1 = liked), time, and its history `events[start:stop]`, oldest first.
+    `events` holds all ratings in the order in which histories read them, those of one user side by side: user, item,
+    rating (NaN where only liked or not is known), label (1 = liked; made of ratings where the column is missing), time
+    (seconds; -1 where `timed` is false), split (that of the period it belongs to; `train` for everything before
+    validation). `rows` has one row per sample, in time order within each split: split, user, item, rating, label,
+    time, and its history `events[start:stop]`, oldest first.
 
-    `liked_above` is the rating above which an item counts as liked, `scale` the lowest and the highest rating. Raises
-    UserError for samples that contradict themselves: a target in its own history, a history of another user, a history
-    that is later than its sample, ratings outside the scale.
+    `liked_above` is the rating above which an item counts as liked, `scale` the lowest and the highest rating.
+    `repeats` says that users may rate an item again, so that a target may be in its own history. Raises UserError for
+    samples that contradict themselves: a target in its own history, a history of another user, a history that is later
+    than its sample, samples out of time order, ratings outside the scale, labels that are not those of the ratings.
     """
 
     name: str
@@ -37,6 +38,21 @@ class Samples:
     scale: tuple[float, float]
     timed: bool = True
     notes: list[str] = field(default_factory=list)  # what a reader must know of how they were made, in sentences
+    repeats: bool = False
+
+    def __post_init__(self):
+        if "label" not in self.events and "rating" in self.events:
+            liked = (self.events.rating > self.liked_above).astype(int).where(self.events.rating.notna(), -1)
+            object.__setattr__(self, "events", self.events.assign(label=liked))
+        sample_checks.frames(self, {"events": EVENTS, "rows": ROWS})
+        for frame, columns in (("events", self.events), ("rows", self.rows)):
+            sample_checks.indices(self, frame, columns)
+            sample_checks.splits(self, frame, columns, SPLITS)
+            sample_checks.ratings(self, frame, columns)
+        sample_checks.histories(self)
+        sample_checks.order(self, SPLITS)
+        if not self.repeats:
+            sample_checks.targets(self)
 
     def history(self, row: int) -> pd.DataFrame:
         """The events before one sample, oldest first."""
@@ -52,11 +68,13 @@ class Samples:
         """Content hash of events and samples, whatever is known of users and items."""
         frames = (self.events[EVENTS], self.rows[ROWS])
         columns = (frame[name] for frame in frames for name in frame)
-        return digest(self.liked_above, list(self.scale), *(_bytes(column) for column in columns))
+        size = [len(self.users), len(self.items), self.timed]
+        return digest(self.liked_above, list(self.scale), size, *(_bytes(column) for column in columns))
 
 
 def _bytes(column: pd.Series) -> bytes:
     """One byte order and width, whatever pandas chose."""
     if column.dtype.kind in "iufb":
-        return column.to_numpy(np.float64).tobytes()
-    return "\n".join(column.astype(str)).encode()
+        return column.to_numpy("<f8").tobytes()
+    codes, names = pd.factorize(column)  # splits are three words: their codes and the words say the same, sooner
+    return codes.astype("<i8").tobytes() + "\n".join(map(str, names)).encode()

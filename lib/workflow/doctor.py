@@ -84,10 +84,11 @@ def _datasets() -> list[str]:
 def _dataset(name: str, settings: Callable) -> str:
     """Whether a dataset is here and, if not, how it gets here; a mistake in its yaml is told and stops no other."""
     try:
-        own = not settings(name).sources
+        about = settings(name)
     except UserError as error:
         return f"{name} cannot be used: {error}"
-    return _presence(name, ROOT / "data" / name, f"put interactions.csv into data/{name}" if own else None)
+    by_hand = f"python -m lib fetch {name} --from FOLDER" if about.url else f"put interactions.csv into data/{name}"
+    return _presence(name, ROOT / "data" / name, None if about.sources else by_hand)
 
 
 def _models() -> list[str]:

@@ -18,10 +18,13 @@ def recorded_run(dataset: str, folder) -> str:
     return f"data/recorded/{read_dataset(dataset).name}/runs/{folder}.zip"
 
 
+TABLES = ("interactions", "users", "items", "samples", "ratings", "books")  # parquet files that readers know
+
+
 def is_data(path: Path) -> bool:
     """Whether a file in a dataset's folder is read as data: not vectors and lists of whose they are."""
     vectors = path.suffix in (".npy", ".safetensors") or path.name.endswith("order.csv")
-    return not vectors and (path.suffix != ".parquet" or path.stem in ("interactions", "users", "items"))
+    return not vectors and (path.suffix != ".parquet" or path.stem in TABLES)
 
 
 def dataset_files(dataset: str) -> list[str]:

@@ -36,6 +36,11 @@ def read(folder: Path, settings: DatasetSettings) -> Interactions:
 
     Raises UserError for a file that is missing or damaged.
     """
+    return preprocess.prepare(*tables(folder, settings), settings)
+
+
+def tables(folder: Path, settings: DatasetSettings) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """All events with ids as they are, and users and items by id; raises UserError for a missing or damaged file."""
     again = f"run: python -m lib fetch {settings.name}"
     layout = official if (folder / "u.data").is_file() else recbole
     try:
@@ -45,7 +50,7 @@ def read(folder: Path, settings: DatasetSettings) -> Interactions:
         raise UserError(f"no file {error.filename}: delete its folder and {again}") from None
     except ValueError as error:  # pandas' parser errors are ValueErrors too
         raise UserError(f"{folder} is damaged ({error}): delete it and {again}") from None
-    return preprocess.prepare(events, users, items, settings)
+    return events, users, items
 
 
 def official(folder: Path):

@@ -42,16 +42,22 @@ def read(folder: Path, settings: DatasetSettings) -> Interactions:
     users.* and items.* (csv, tsv, parquet) beside it may describe the ids in their column `user` or `item`. Raises
     UserError with file and line of the first mistake.
     """
+    return preprocess.prepare(*tables(folder, settings.duplicates), settings)
+
+
+def tables(folder: Path, duplicates: str = "error") -> tuple[pd.DataFrame, pd.DataFrame | None, pd.DataFrame | None]:
+    """The events of the table, checked, and what users.* and items.* say by id; raises UserError as `read` does."""
     path = _file(folder, "interactions")
-    events = check(_frame(path, NEEDED), path, settings.duplicates)
+    events = check(_frame(path, NEEDED), path, duplicates)
     users, items = (_side(folder, side, events[side]) for side in NEEDED)
-    return preprocess.prepare(events, users, items, settings)
+    return events, users, items
 
 
 def check(frame: pd.DataFrame, path: Path, duplicates: str = "error") -> pd.DataFrame:
     """The columns user, item, rating and timestamp of `frame`, the last two NaN where they are missing.
 
-    Of rows with the same user and item, `duplicates` "last" keeps the last. Raises UserError with the first wrong row.
+    Of rows with the same user and item, `duplicates` "last" keeps the last, "all" keeps all. Raises UserError with the
+    first wrong row.
     """
     for column in NEEDED:
         _no_gaps(frame, column, path)
@@ -63,7 +69,7 @@ def check(frame: pd.DataFrame, path: Path, duplicates: str = "error") -> pd.Data
             f"{path}: {repeated.sum()} rows repeat a user and item, first in {_where(repeated, path)}: remove them, or "
             "write 'duplicates: last' in dataset.yaml to keep the last of each"
         )
-    return events[~repeated]
+    return events if duplicates == "all" else events[~repeated]
 
 
 def ids(values: pd.Series) -> pd.Series:

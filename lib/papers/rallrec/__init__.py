@@ -9,4 +9,7 @@ vectors         all of these as one cell, computed once
 retrieval       which earlier items of a user are looked at for a target
 reranking       similar and recent items merged (Eq. 8)
 relevance       how much the retrieved items say about the target, without a language model
+"""RALLRec: Xu et al., RALLRec: Improving Retrieval Augmented Large Language Model Recommendation, WWW Companion 2025.
+
+sample_counts   its Table 2: users, items, samples, fields and features of a dataset
 """
