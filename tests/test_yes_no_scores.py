@@ -143,7 +143,7 @@ def test_other_errors_are_not_taken_for_a_want_of_memory():
         raise RuntimeError("shapes differ")
 
     with pytest.raises(RuntimeError, match="shapes differ"):
-        list(token_batches.fitting([1], 1, broken))
+        list(token_batches.Memory(1).batches([1], broken))
 
 
 def test_batches_stay_within_their_budget():

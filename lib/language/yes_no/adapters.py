@@ -1,11 +1,13 @@
 """LoRA adapters: a few small matrices beside a model's weights, kept with their settings and their model's digest."""
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from pydantic import Field
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from lib.core.errors import UserError, short
@@ -43,8 +45,10 @@ def add(model, settings: AdapterSettings, seed: int):
     import peft  # takes seconds to import
 
     targets = settings.targets or _usual(model)
-    # peft draws from torch's own generator
-    with torch.random.fork_rng():
+    # peft draws from torch's own generator, and tells of its own use of transformers and of GPT-2's transposed weights
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False")
         torch.manual_seed(seed)
         how = dict(lora_alpha=settings.alpha, lora_dropout=settings.dropout, bias="none", task_type="CAUSAL_LM")
         try:
@@ -64,7 +68,7 @@ def attached(model, settings: LocalModel, folder: Path):
     wrapped = add(model, about.settings, seed=0)
     try:
         loaded = peft.set_peft_model_state_dict(wrapped, load_file(Path(folder) / WEIGHTS))
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise UserError(f"the adapter in {folder} cannot be read ({short(error)}): tune it again") from None
     if loaded.unexpected_keys:
         raise UserError(f"the adapter in {folder} is not for layers of {settings.name}: tune it again")

@@ -12,9 +12,10 @@ from torch import Tensor
 from lib.core.errors import UserError
 from lib.core.progress import Progress
 from lib.language.llm.language_models import LocalModel
-from lib.language.yes_no import causal_model, token_batches
+from lib.language.yes_no import causal_model
 from lib.language.yes_no.model_identity import Precision
 from lib.language.yes_no.prompts_as_tokens import Prompt, Tokens
+from lib.language.yes_no.token_batches import Memory
 
 ANSWERS = ("Yes", "No")
 BUDGET = 4096  # tokens of a batch: more is no faster on a processor
@@ -58,8 +59,8 @@ class Scorer:
         budget: int = BUDGET,
         answers: tuple[str, str] = ANSWERS,
     ):
-        self.settings, self.adapter, self.precision, self.budget = settings, adapter, precision, budget
-        self.tokens = Tokens(settings)
+        self.settings, self.adapter, self.precision = settings, adapter, precision
+        self.memory, self.tokens = Memory(budget), Tokens(settings)
         self.answers = self.tokens.of_answers(answers)
         self.model = causal_model.load(settings, adapter, precision, device)
 
@@ -86,7 +87,7 @@ class Scorer:
 
         start, done = time.monotonic(), 0
         with Progress(sum(lengths), f"scores ({self.settings.name})", "tokens", scale=True) as progress:
-            for indices, scores in token_batches.fitting(lengths, self.budget, compute):
+            for indices, scores in self.memory.batches(lengths, compute):
                 fresh = sum(lengths[index] for index in indices)
                 done += fresh
                 progress.update(fresh, f"{done / (time.monotonic() - start):,.0f} tokens/s")

@@ -23,31 +23,37 @@ def by_length(lengths: list[int], budget: int) -> list[list[int]]:
     return batches
 
 
-def fitting(lengths: list[int], budget: int, compute) -> Iterator[tuple[list[int], object]]:
-    """Yield indices and `compute(indices)` for all batches; whenever memory runs out, with half as many tokens.
+class Memory:
+    """Computes batches of at most `budget` tokens with padding, and of half as many whenever memory runs out."""
 
-    Raises UserError when not even one sequence fits.
-    """
-    waiting = by_length(lengths, budget)
-    while waiting:
-        batch = waiting[0]
-        try:
-            result = compute(batch)
-        except RuntimeError as error:
-            if not out_of_memory(error):
-                raise
-            result = None
-        # outside of `except`, which would hold what the failed try has in memory
-        if result is not None:
-            yield waiting.pop(0), result
-            continue
+    def __init__(self, budget: int):
+        self.budget = budget
+
+    def batches(self, lengths: list[int], compute) -> Iterator[tuple[list[int], object]]:
+        """Yield indices and `compute(indices)` batch by batch; raises UserError when not even one sequence fits."""
+        waiting = by_length(lengths, self.budget)
+        while waiting:
+            try:
+                result = compute(waiting[0])
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                result = None
+            # outside of `except`, which would hold what the failed try has in memory
+            if result is not None:
+                yield waiting.pop(0), result
+                continue
+            self._halve(lengths, waiting[0])
+            left = [index for batch in waiting for index in batch]
+            waiting = [[left[i] for i in batch] for batch in by_length([lengths[i] for i in left], self.budget)]
+
+    def _halve(self, lengths: list[int], batch: list[int]) -> None:
+        longest = lengths[batch[0]]
         if len(batch) == 1:
-            raise UserError(f"not enough memory for a prompt of {lengths[batch[0]]} tokens: shorten the prompts")
-        budget = len(batch) * lengths[batch[0]] // 2
-        said = f"out of memory with {len(batch)} prompts of up to {lengths[batch[0]]} tokens at a time"
-        warnings.warn(f"{said}: going on with half as many, {budget} tokens", stacklevel=2)
-        left = [index for one in waiting for index in one]
-        waiting = [[left[index] for index in one] for one in by_length([lengths[index] for index in left], budget)]
+            raise UserError(f"not enough memory for a prompt of {longest} tokens: shorten the prompts")
+        self.budget = len(batch) * longest // 2
+        said = f"out of memory with {len(batch)} prompts of up to {longest} tokens at a time"
+        warnings.warn(f"{said}: going on with half as many, {self.budget} tokens", stacklevel=3)
 
 
 def out_of_memory(error: RuntimeError) -> bool:
