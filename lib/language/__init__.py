@@ -4,6 +4,7 @@ wording          how the users and items of a dataset are called, and what is as
 prompts          facts of the train split as requests to a language model
 profile_answers  which replies are good profiles: the parser of RLMRec's JSON form
 llm/             language models of any kind, asked anything: requests in, recorded answers out
+yes_no/          how likely a language model says yes to a question, and how it learns to say it rightly
 profiles         the profiles of a dataset: loaded, or written by a language model
 encoders         texts to vectors: sentence-transformers, word vectors, TF-IDF, hidden states of a language model
 hidden_vectors   the latter

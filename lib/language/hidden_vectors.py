@@ -17,9 +17,9 @@ def hidden_vectors(texts: list[str], model: LocalModel, longest: int = 512) -> n
 
     Of a longer text the first `longest` tokens are read. Padding stands behind a text and does not count.
     """
-    from lib.language.llm.local import load_model  # transformers takes seconds to import
+    from lib.language.llm.local import load_model, load_tokenizer  # transformers takes seconds to import
 
-    tokenizer, network = load_model(model)
+    tokenizer, network = load_tokenizer(model), load_model(model)
     tokens = [tokenizer(text, truncation=True, max_length=longest).input_ids or [0] for text in texts]
     order = sorted(range(len(texts)), key=lambda index: -len(tokens[index]))
     vectors = np.empty((len(texts), network.config.hidden_size), np.float32)

@@ -30,7 +30,7 @@ class LocalWriter:
         self.settings = settings
         if threads:
             torch.set_num_threads(threads)
-        self.tokenizer, self.model = load_model(settings)
+        self.tokenizer, self.model = load_tokenizer(settings), load_model(settings)
         self.tokenizer.padding_side = "left"  # every answer starts at the same place
         # padding is masked, so any token will do
         if self.tokenizer.pad_token is None:
@@ -105,20 +105,26 @@ class LastToken(StoppingCriteria):
         return torch.isin(input_ids[:, -1], self.tokens)
 
 
-def load_model(settings: LocalModel):
-    """Tokenizer and model from the folder that the settings name, or from the hub; raises UserError without weights."""
+def load_tokenizer(settings: LocalModel):
+    """Tokenizer from the folder that the settings name, or from the hub; raises UserError when it is not there."""
+    return _from_pretrained(AutoTokenizer, settings)
+
+
+def load_model(settings: LocalModel, dtype: torch.dtype = torch.float32):
+    """Model from the folder that the settings name, or from the hub, to use and not to train; raises UserError."""
+    return _from_pretrained(AutoModelForCausalLM, settings, dtype=dtype).eval()
+
+
+def _from_pretrained(kind, settings: LocalModel, **how):
     folder = ROOT / settings.model
     known = {"pretrained_model_name_or_path": settings.model, "revision": settings.revision or "main"}
     if folder.is_dir():
         known = {"pretrained_model_name_or_path": str(folder), "local_files_only": True}
     elif settings.sources:
         raise UserError(f"the weights of {settings.name} are not in {folder}: run: python -m lib fetch {settings.name}")
-    known["gguf_file"] = settings.gguf_file
     logging.disable_progress_bar()  # of loading the weights, which takes seconds
     try:
-        tokenizer = AutoTokenizer.from_pretrained(**known)
-        model = AutoModelForCausalLM.from_pretrained(**known, dtype=torch.float32)
+        return kind.from_pretrained(**known, gguf_file=settings.gguf_file, **how)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"cannot load the language model {settings.model}: {reason}") from None
-    return tokenizer, model.eval()

@@ -1,0 +1,13 @@
+"""Yes-or-no questions to a causal language model: how likely it says yes, and how it learns to say it rightly.
+
+prompts_as_tokens  prompts in a model's chat template, as token numbers
+token_batches      sequences grouped by length; smaller batches where memory ends
+model_identity     which model, and what tells two of them apart
+causal_model       the model, asked for what comes next at chosen places only
+adapters           LoRA: added to a model, saved, loaded, for that model only
+scorer             the probability of Yes by one forward pass
+precision          what bfloat16 changes in the probabilities
+recorded_scores    scores on disk, found again by prompt, model and adapter
+tuning             teaches an adapter the right answers
+tuning_state       all that a killed tuning needs to go on, bit for bit
+"""
