@@ -2,15 +2,8 @@
 
     E[l+1] = A E[l],  Z = (E[0] + ... + E[L]) / (L + 1),  loss = BPR(Z) + w/B * sum over the batch's rows of |E[0]|^2
 
-The backbone sums its layers and its regulariser is the squared norm of whole tables, as RLMRec's settings ask for. Both
-become the loss above by the choice of three numbers:
-
-- Mean instead of sum. A table that is L + 1 times smaller gives as sum what the mean gives. Adam's steps do not depend
-  on the gradient's scale, so with a start and a learning rate divided by L + 1 and a weight multiplied by (L + 1)^2
-  training is the same, step by step.
-- Whole tables instead of the batch. A batch of B triples has 3 B rows; so an average node's vector is in
-  3 B / (n_users + n_items) of them, and the squared norm of all nodes needs a weight of 3 w / (n_users + n_items) to
-  pull as strongly. What is lost is that nodes with many edges are pulled more often.
+RLMRec's settings are for another form of it: layers summed, edges dropped, and the squared norm of whole tables in
+place of the rows of the batch. So the backbone is taken over with a forward and a loss of its own.
 """
 
 from pathlib import Path
@@ -19,14 +12,20 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from pydantic import Field
 
 from lib.core.errors import UserError
 from lib.data.interactions import Interactions, matrix
+from lib.models.alignment import Alignment
+from lib.models.alignment import Settings as NoAlignment
+from lib.models.backbones import BackboneSettings, lightgcn
+from lib.models.graph import bipartite
+from lib.models.losses import bpr, squared_norm
 from lib.papers.rallrec.settings import CollaborativeSettings
 from lib.training.devices import pick_device
 from lib.training.fit import fit
-from lib.training.recommender import Recommender, build
-from lib.training.run_settings import Protocol, RunSettings
+from lib.training.recommender import Recommender
+from lib.training.run_settings import Protocol
 
 
 class Collaborative(NamedTuple):
@@ -35,6 +34,27 @@ class Collaborative(NamedTuple):
     vectors: np.ndarray
     known: np.ndarray
     history: pd.DataFrame  # one row per epoch: loss terms, recall of held-out edges where it was evaluated
+
+
+class MeanSettings(BackboneSettings):
+    """LightGCN's settings, with the weight that the original regularises by."""
+
+    batch_reg_weight: float = Field(ge=0, description="weight of the squared lengths of a batch's rows, over its size")
+
+
+class MeanLightGCN(lightgcn.Backbone):
+    """LightGCN as He et al. define it: the mean of layers, the whole graph in every step."""
+
+    Settings = MeanSettings
+
+    def forward(self, ego):
+        return super().forward(ego) / (self.settings.layers + 1)
+
+    def losses(self, ego, batch):
+        final = self(ego)
+        rows = self.triples(ego, batch)
+        penalty = self.settings.batch_reg_weight / len(batch.users) * squared_norm(rows)
+        return final, {"bpr": bpr(*self.triples(final, batch)), "squared length": penalty}
 
 
 def collaborative_vectors(
@@ -54,14 +74,25 @@ def collaborative_vectors(
     training goes on where it was, if `key` is the same. Raises UserError when there is nothing to hold out.
     """
     data = split_edges(edges, n_users, n_items, settings.held_out_from, seed, name)
-    run = run_settings(data, settings, seed)
-    model = scaled_down(build(run, data, None, pick_device(device)))
-    label = f"{name} collaborative vectors".strip()
-    state = fit(model, data, run.protocol, seed, checkpoint, key, label)
+    model = untrained(data, settings, seed, device)
+    named = settings.model_dump(
+        include={"embedding_size", "batch_size", "learning_rate", "epochs", "evaluate_every", "patience"}
+    )
+    protocol = Protocol(**named, ks=(settings.cut_off,))
+    state = fit(model, data, protocol, seed, checkpoint, key, f"{name} collaborative vectors".strip())
     known = np.diff(data.train.tocsc().indptr) > 0
-    # the zeros are exact: a node without edges only keeps its start otherwise
+    # an item without edges has kept its random start
     vectors = np.where(known[:, None], model.final()[n_users:].cpu().numpy(), 0).astype(np.float32)
     return Collaborative(vectors, known, pd.DataFrame(state.history))
+
+
+def untrained(data: Interactions, settings: CollaborativeSettings, seed: int, device: str = "auto") -> Recommender:
+    """The model before its first step, as lib/training/recommender.py builds those of the registry."""
+    generator, device = torch.Generator().manual_seed(seed), pick_device(device)
+    own = MeanSettings(layers=settings.layers, reg_weight=0, batch_reg_weight=settings.reg_weight)
+    size = settings.embedding_size
+    backbone = MeanLightGCN(bipartite(data.train, device=device), own, size, generator)
+    return Recommender(backbone, Alignment(NoAlignment(), None, data.n_users, size, size, generator)).to(device)
 
 
 def split_edges(
@@ -71,7 +102,7 @@ def split_edges(
 
     Every item keeps one train edge, so that holding out leaves no item without a vector; no edge is in `test`.
     """
-    distinct = edges[["user", "item"]].drop_duplicates().sort_values(["user", "item"], kind="stable")
+    distinct = edges[["user", "item"]].drop_duplicates().sort_values(["user", "item"]).reset_index(drop=True)
     shuffled = distinct.iloc[np.random.default_rng(seed).permutation(len(distinct))]
     last_of_item = ~shuffled.duplicated("item")
     many = shuffled.groupby("user").item.transform("size") >= held_out_from
@@ -82,36 +113,5 @@ def split_edges(
             f"{name or 'the graph'}: none of {n_users} users has {held_out_from} rated items in the train period, so no "
             "edge can be held out for early stopping: use more ratings or lower held_out_from"
         )
-    kept = distinct.drop(held_out.index)
-    shape = n_users, n_items
-    splits = [matrix(part, shape) for part in (kept, held_out, held_out[:0])]
-    return Interactions(name, *splits)
-
-
-def run_settings(data: Interactions, settings: CollaborativeSettings, seed: int) -> RunSettings:
-    """LightGCN's settings for the mean of layers and the pull of a batch (above)."""
-    terms = settings.layers + 1
-    protocol = Protocol(
-        learning_rate=settings.learning_rate / terms,
-        ks=(settings.cut_off,),
-        **settings.model_dump(include={"embedding_size", "batch_size", "epochs", "evaluate_every", "patience"}),
-    )
-    reg_weight = settings.reg_weight * 3 / (data.n_users + data.n_items) * terms**2
-    backbone = {"layers": settings.layers, "reg_weight": reg_weight, "keep_rate": 1.0}
-    return RunSettings(
-        dataset=data.name,
-        backbone="lightgcn",
-        alignment="base",
-        encoder="none",
-        seed=seed,
-        scale="paper",
-        protocol=protocol,
-        backbone_settings=backbone,
-        alignment_settings={},
-    )
-
-
-def scaled_down(model: Recommender) -> Recommender:
-    """The model with its start divided by the number of layers that are summed."""
-    model.backbone.ego.data /= model.backbone.settings.layers + 1
-    return model
+    splits = [distinct.drop(held_out.index), held_out, held_out[:0]]
+    return Interactions(name, *(matrix(part, (n_users, n_items)) for part in splits))

@@ -6,8 +6,8 @@ In plain form, for one sample with history H (oldest first) and target i:
     chosen     = the K candidates with the highest score(i, item), best first; equal ones newest first
 
 All retrieval is this with another score: `recent` scores nothing, so that only the tie rule is left. Samples are taken
-by length of history, so that a chunk of them is a matrix with little padding, and within that by target, so that each
-target is compared with all items once per length.
+by target, so that each target is compared with all items once, and within that by length of history, so that a chunk
+of them is a matrix with little padding.
 """
 
 from collections.abc import Iterator
@@ -129,20 +129,21 @@ def retrieve(
     positions = np.full((len(rows), k), NONE, dtype=np.int64)
     candidates = np.zeros(len(rows), dtype=np.int64)
     with Progress(len(rows), label, "samples", scale=True) as progress:
-        for here in _chunks(stops - starts, targets, len(samples.items)):
-            places = starts[here, None] + np.arange((stops - starts)[here].max())
-            valid = places < stops[here, None]
-            places = np.where(valid, places, 0)
-            # the same item again before the sample: its later rating is the one that counts
-            valid &= repeated[places] >= stops[here, None]
-            if fidelity == "paper":
-                valid &= items[places] != targets[here, None]
-            values = _scores(score, targets[here], items[places], torch.from_numpy(valid))
-            best = _best(values, valid, min(k, places.shape[1]))
-            chosen = np.take_along_axis(np.where(valid, places, NONE), best, axis=1)
-            positions[here, : best.shape[1]] = chosen
-            candidates[here] = valid.sum(1)
-            progress.update(len(here))
+        for block, distinct in _by_target(targets, len(samples.items)):
+            tables = score.tables(torch.from_numpy(distinct))
+            for here in _by_length(block, stops - starts):
+                places = starts[here, None] + np.arange((stops - starts)[here].max())
+                valid = places < stops[here, None]
+                places = np.where(valid, places, 0)
+                # the same item again before the sample: its later rating is the one that counts
+                valid &= repeated[places] >= stops[here, None]
+                if fidelity == "paper":
+                    valid &= items[places] != targets[here, None]
+                values = _scores(score, tables, np.searchsorted(distinct, targets[here]), items[places], valid)
+                best = _best(values, valid, min(k, places.shape[1]))
+                positions[here, : best.shape[1]] = np.take_along_axis(np.where(valid, places, NONE), best, axis=1)
+                candidates[here] = valid.sum(1)
+                progress.update(len(here))
     return Retrieved(positions, candidates)
 
 
@@ -167,29 +168,34 @@ def _next_rating(samples: Samples) -> np.ndarray:
     return following
 
 
-def _chunks(lengths: np.ndarray, targets: np.ndarray, n_items: int) -> Iterator[np.ndarray]:
-    """Numbers of samples with a history, chunk by chunk: of about the same length, ordered by target."""
+def _by_target(targets: np.ndarray, n_items: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Numbers of samples, so many targets at a time that their tables fit, and these targets in ascending order."""
+    order = np.argsort(targets, kind="stable")
+    distinct = np.unique(targets).astype(np.int64)
+    at_once = max(1, TABLE // n_items)
+    for start in range(0, len(distinct), at_once):
+        block = distinct[start : start + at_once]
+        first, last = np.searchsorted(targets[order], [block[0], block[-1] + 1])
+        yield order[first:last], block
+
+
+def _by_length(rows: np.ndarray, lengths: np.ndarray) -> Iterator[np.ndarray]:
+    """Those of `rows` that have a history, chunk by chunk, each of about the same length."""
     # a quarter longer than the shortest at most, so that a fifth of a chunk is padding at most
-    classes = np.ceil(np.log(np.maximum(lengths, 1)) / np.log(1.25)).astype(np.int64)
-    order = np.lexsort((targets, classes))
-    order = order[lengths[order] > 0]
-    for group in np.split(order, np.flatnonzero(np.diff(classes[order])) + 1):
-        if len(group):
-            numbers = np.cumsum(np.diff(targets[group], prepend=targets[group[0]]) > 0)  # of the different targets
-            tables = numbers // max(1, TABLE // n_items)
-            pairs = np.arange(len(group)) // max(1, PAIRS // int(lengths[group].max()))
-            yield from np.split(group, np.flatnonzero(np.diff(tables) | np.diff(pairs)) + 1)
+    classes = np.ceil(np.log(np.maximum(lengths[rows], 1)) / np.log(1.25)).astype(np.int64)
+    order = np.argsort(classes, kind="stable")
+    for group in np.split(rows[order], np.flatnonzero(np.diff(classes[order])) + 1):
+        if longest := int(lengths[group].max(initial=0)):
+            at_once = max(1, PAIRS // longest)
+            yield from (group[start : start + at_once] for start in range(0, len(group), at_once))
 
 
-def _scores(score: Score, targets: np.ndarray, items: np.ndarray, valid: Tensor) -> Tensor:
-    """Scores [rows, length] of the `items` of each row for its target."""
-    distinct, which = np.unique(targets, return_inverse=True)
-    which, flat = torch.from_numpy(which)[:, None], torch.from_numpy(items)
-    tables = score.tables(torch.from_numpy(distinct.astype(np.int64)))
+def _scores(score: Score, tables: list[Tensor], which: np.ndarray, items: np.ndarray, valid: np.ndarray) -> Tensor:
+    """Scores [rows, length], in steps, of the `items` of each row for the target in line `which` of the tables."""
+    line, column = torch.from_numpy(which)[:, None], torch.from_numpy(items)
     # one flat index instead of two: half the time
-    parts = [table.reshape(-1)[which * table.shape[1] + flat] for table in tables]
-    values = score.combined(parts, valid)
-    return values * (STEPS / score.bound)
+    parts = [table.reshape(-1)[line * table.shape[1] + column] for table in tables]
+    return score.combined(parts, torch.from_numpy(valid)) * (STEPS / score.bound)
 
 
 def _best(values: Tensor, valid: np.ndarray, k: int) -> np.ndarray:
