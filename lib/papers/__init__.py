@@ -2,5 +2,6 @@
 
 rlmrec   Representation learning with large language models for recommendation (RLMRec)
 rallrec  Retrieval-augmented language model recommendation (RALLRec)
+rallrec  retrieval-augmented click prediction with a language model (RALLRec)
 report   the report on how much meaning alignment puts into the vectors
 """
