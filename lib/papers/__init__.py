@@ -2,4 +2,5 @@
 
 rlmrec   Representation learning with large language models for recommendation (RLMRec)
 report   the report on how much meaning alignment puts into the vectors
+rallrec  retrieval-augmented language models as recommenders (RALLRec)
 """
