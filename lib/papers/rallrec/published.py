@@ -22,7 +22,7 @@ def published(table: int, folder: Path = FOLDER) -> pd.DataFrame:
 
 
 def beside(results: pd.DataFrame, table: int, folder: Path = FOLDER) -> pd.DataFrame:
-    """Results (dataset, model, metric, value, ...) with the paper's cell as `published` and `delta` = value - published.
+    """Results (dataset, model, metric, value, ...) with the paper's cell, `published`, and value - published, `delta`.
 
     Both are NaN where the paper has no such cell. The log loss that it prints of language models is that of a
     probability which went through softmax twice and can be neither small nor large: it stands beside our
