@@ -2,6 +2,7 @@
 
 ranking        full ranking of all items, Recall and NDCG of every user
 significance   bootstrap intervals, errors from several sources of chance, Holm's correction
+click_metrics  AUC, log loss and accuracy of predicted likes, their intervals and tests
 seed_spread    how far another seed moves a number, estimated from all cells together
 verdicts       the rules that turn numbers into words, and what tables say of each claim by these rules
 """

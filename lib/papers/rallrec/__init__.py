@@ -25,4 +25,7 @@ prompts         what the language model is asked about a sample
 augmentation    which prompts it is tuned on
 relevance       whether retrieved items tell if the target is liked
 merging         reasoning and general predictions merged by their consistency
+"""RALLRec: retrieval-augmented recommendation with a language model, WWW Companion 2025, arXiv 2502.06101.
+
+published   the paper's numbers, and ours beside them
 """

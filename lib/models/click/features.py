@@ -1,0 +1,119 @@
+"""Rated samples as click models read them: a table of numbers, one column for each field and some for the history."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from pydantic import Field as Option
+
+from lib.core.errors import UserError, unknown
+from lib.core.files import digest
+from lib.core.settings import Strict
+from lib.data.samples import Samples
+
+LARGEST = 2**24  # numbers travel as float32, which holds all integers below this
+
+
+class FeatureSettings(Strict):
+    """Which fields there are, and how much of the history."""
+
+    history: int = Option(ge=1, le=10_000, description="so many of the latest rated items are read")
+    user_fields: tuple[str, ...] | None = Option(None, description="columns of users; null: all that are known")
+    item_fields: tuple[str, ...] | None = Option(None, description="columns of items; null: all that are known")
+
+
+@dataclass(frozen=True)
+class Field:
+    """Some columns of the table that hold numbers of one vocabulary."""
+
+    name: str
+    size: int  # numbers are 1 to size - 1, and 0 = unknown or nothing
+    width: int = 1  # columns; more than one for the history, of which the mean is taken
+    shares: str = ""  # the field whose vectors it takes; '' if it has its own
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Fields, their numbers [n, columns] in the order of the fields, and labels [n]; one row for each of the samples.
+
+    0 stands for what the rows of training do not show, such as a user who came later, and for places before the
+    beginning of a history: no vector belongs to it.
+    """
+
+    fields: tuple[Field, ...]
+    numbers: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def fingerprint(self) -> str:
+        """Content hash of all that a model can see."""
+        names = [[field.name, field.size, field.width, field.shares] for field in self.fields]
+        return digest(names, self.numbers.astype(np.int32).tobytes(), self.labels.astype(np.int8).tobytes())
+
+
+def features(samples: Samples, training: np.ndarray, settings: FeatureSettings) -> Features:
+    """The features of all samples; `training` [k] says at which of `samples.rows` models are trained.
+
+    Vocabularies are those of these rows and of the histories that they read. Raises UserError where a field is not
+    known, or where no row is there to train on.
+    """
+    if not len(training):
+        raise UserError(f"{samples.name}: no row to train on: give samples of the split 'train', or few-shot rows")
+    rows = samples.rows
+    users, items = rows.user.to_numpy(), rows.item.to_numpy()
+    earlier = _history(rows, settings.history)  # [n, history] places in events, -1 = none
+    past = {name: _at(samples.events[name].to_numpy(), earlier) for name in ("item", "rating")}
+    columns = [("user", users, 1, "")]
+    columns += _attributes(samples.users, users, settings.user_fields, "user", samples.name)
+    columns += [("item", items, 1, "")]
+    columns += _attributes(samples.items, items, settings.item_fields, "item", samples.name)
+    # one vocabulary for an item as target and in a history
+    vocabularies = {"item": np.concatenate([items[training], past["item"][training].ravel()])}
+    columns += [("history_item", past["item"], settings.history, "item")]
+    columns += [("history_rating", past["rating"], settings.history, "")]
+    fields, numbers = [], []
+    for name, values, width, shares in columns:
+        known = vocabularies.get(shares or name, values[training])
+        codes, size = _encoded(values, known)
+        fields.append(Field(name, size, width, shares))
+        numbers.append(codes.reshape(len(rows), width))
+    _check_sizes(fields, samples.name)
+    return Features(tuple(fields), np.concatenate(numbers, axis=1), rows.label.to_numpy())
+
+
+def _history(rows: pd.DataFrame, length: int) -> np.ndarray:
+    """Places in events of the last `length` entries of each history [n, length], oldest first; -1 before its start."""
+    start, stop = rows.start.to_numpy(), rows.stop.to_numpy()
+    places = stop[:, None] + np.arange(-length, 0)
+    return np.where(places >= start[:, None], places, -1)
+
+
+def _at(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """values[places] as floats, NaN where a place is -1."""
+    return np.append(values.astype(float), np.nan)[places]  # the last one is what -1 points at
+
+
+def _attributes(known: pd.DataFrame, index, wanted: Iterable[str] | None, side: str, dataset: str) -> list[tuple]:
+    """What is known of each row's user or item, as numbers, missing values being one of them."""
+    there = [str(name) for name in known.columns if name != "id"]
+    for name in wanted or ():
+        if name not in there:
+            raise UserError(f"{dataset}: {unknown(f'field of {side}s', name, there)}")
+    columns = []
+    for name in there if wanted is None else wanted:
+        codes = pd.factorize(known[name].astype(str))[0]
+        columns.append((f"{side}_{name}", codes[index], 1, ""))
+    return columns
+
+
+def _encoded(values: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, int]:
+    """Numbers from 1 on for the values in `known`, 0 for all others and for NaN; and how many there are with 0."""
+    vocabulary = pd.Index(np.unique(known[~pd.isna(known)]))
+    return (vocabulary.get_indexer(values.ravel()) + 1).reshape(values.shape), len(vocabulary) + 1
+
+
+def _check_sizes(fields: list[Field], dataset: str) -> None:
+    for field in fields:
+        if field.size >= LARGEST:
+            raise UserError(f"{dataset}: {field.name} has {field.size:,} values; click models take {LARGEST - 1:,}")
