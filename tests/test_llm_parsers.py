@@ -17,7 +17,8 @@ WORDS = ["maybe!", "yes!", "no!", "<end>", "?"]
 def tiny(monkeypatch):
     """A LocalWriter whose model writes the first of WORDS, and at the second try the first that is not unwanted."""
     tokenizer = TinyTokenizer(WORDS)
-    monkeypatch.setattr(local, "load_model", lambda settings: (tokenizer, tiny_model(len(WORDS))))
+    monkeypatch.setattr(local, "load_tokenizer", lambda settings: tokenizer)
+    monkeypatch.setattr(local, "load_model", lambda settings: tiny_model(len(WORDS)))
     decoding = SMOLLM2.decoding.model_copy(update={"max_new_tokens": 8, "batch_size": 2})
     return local.LocalWriter(SMOLLM2.model_copy(update={"decoding": decoding}))
 

@@ -58,10 +58,7 @@ def encode(texts: list[str], settings: EncoderSettings, cache: Path) -> tuple[np
     They are computed once for the same texts and encoder, then read from the folder `cache`. Raises UserError when the
     model cannot be loaded.
     """
-    # all that decides a vector, so neither name nor batch size
-    identity = settings.model_dump(include={"model", "revision", "normalise"}) | {"weights": _weights(settings)}
-    # only where it is set, so that the keys of all other encoders do not depend on it
-    identity |= {"dimensions": settings.dimensions} if settings.dimensions else {}
+    identity = _identity(settings)
     path = Path(cache) / f"{digest(identity, list(texts))}.safetensors"
     if (known := _cached(path)) is not None:
         return known
@@ -79,6 +76,18 @@ def encode(texts: list[str], settings: EncoderSettings, cache: Path) -> tuple[np
     with atomic_path(path) as temporary:
         save_file({"vectors": vectors}, temporary, metadata=about)
     return vectors, about | {"normalised": settings.normalise}
+
+
+def _identity(settings: EncoderSettings) -> dict:
+    """All that decides a vector besides the text, so neither name nor batch size."""
+    found = settings.model_dump(include={"model", "revision", "normalise"}) | {"weights": _weights(settings)}
+    # only where it is set, so that the keys of all other encoders do not depend on it
+    return found | ({"dimensions": settings.dimensions} if settings.dimensions else {})
+
+
+def identity(settings: EncoderSettings) -> str:
+    """Content hash of all that decides a vector besides the text."""
+    return digest(_identity(settings))
 
 
 def _cached(path: Path) -> tuple[np.ndarray, dict] | None:

@@ -25,6 +25,7 @@ ASKED = (
 )
 # what the template tells of an item, and in which words
 FACTS = {"author": "by {}", "year": "of {}", "publisher": "published by {}", "category": "in the category {}"}
+UNKNOWN = ("", "unknown", "nan")
 
 
 class DescriptionParser(Parser):
@@ -48,33 +49,27 @@ def names(samples: Samples, noun: str) -> list[str]:
     items = samples.items
     titles = items["title"] if "title" in items else pd.Series(index=items.index, dtype=object)
     both = zip(items.id, titles, strict=True)
-    known = [f"{noun} {id}" if pd.isna(title) else read_aloud(str(title)) for id, title in both]
-    # MovieLens-100K has the years of films in a column of their own
-    years = items["year"] if "year" in items and "author" not in items else [None] * len(items)
-    dated = zip(known, years, strict=True)
-    return [name if pd.isna(year) or f"({year})" in name else f"{name} ({int(year)})" for name, year in dated]
+    return [f"{noun} {id}" if pd.isna(title) else read_aloud(str(title)) for id, title in both]
 
 
 def title_texts(samples: Samples, wording: str) -> list[str]:
     """The title template of every item: kind of item, name, first genre and whatever else is known."""
     noun = wording_named(wording).item
     facts = [_facts(row) for row in samples.items.to_dict("records")]
-    kinds = [f"{genre} {noun}".strip() for genre in _first_genres(samples)]
+    kinds = [f"{genre} {noun}".strip() for genre in _genres(samples)]
     told = zip(names(samples, noun), kinds, facts, strict=True)
     return [", ".join([f"{name} is {with_article(kind)}", *further]) + "." for name, kind, further in told]
 
 
 def _facts(row: dict) -> list[str]:
-    """What is known beside name and genre; the year of a film is part of its name."""
-    told = [key for key in FACTS if pd.notna(row.get(key)) and (key != "year" or "author" in row)]
-    return [FACTS[key].format(row[key]) for key in told]
+    """What is known beside name and genre."""
+    return [form.format(row[key]) for key, form in FACTS.items() if str(row.get(key, "")).lower() not in UNKNOWN]
 
 
-def _first_genres(samples: Samples) -> list[str]:
-    """The first listed genre in lower case, as the paper has it; empty where none is known."""
-    genres = samples.items.get("genres", pd.Series("", index=samples.items.index)).fillna("")
-    first = genres.str.lower().str.split("|").str[0]
-    return first.where(first != "unknown", "").tolist()
+def _genres(samples: Samples) -> list[str]:
+    """The first listed genre of each item in lower case, as the paper has it; empty where none is known."""
+    genres = samples.items.get("genre", pd.Series("", index=samples.items.index)).fillna("").str.lower()
+    return genres.where(~genres.isin(UNKNOWN), "").tolist()
 
 
 def requests(samples: Samples, wording: str) -> list[Request]:
