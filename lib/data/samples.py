@@ -42,8 +42,7 @@ class Samples:
 
     def __post_init__(self):
         if "label" not in self.events and "rating" in self.events:
-            liked = (self.events.rating > self.liked_above).astype(int).where(self.events.rating.notna(), -1)
-            object.__setattr__(self, "events", self.events.assign(label=liked))
+            object.__setattr__(self, "events", self.events.assign(label=labels(self.events.rating, self.liked_above)))
         sample_checks.frames(self, {"events": EVENTS, "rows": ROWS})
         for frame, columns in (("events", self.events), ("rows", self.rows)):
             sample_checks.indices(self, frame, columns)
@@ -70,6 +69,11 @@ class Samples:
         columns = (frame[name] for frame in frames for name in frame)
         size = [len(self.users), len(self.items), self.timed]
         return digest(self.liked_above, list(self.scale), size, *(_bytes(column) for column in columns))
+
+
+def labels(rating: pd.Series, liked_above: float) -> pd.Series:
+    """1 for liked, 0 for not, -1 where the rating is unknown, which Samples refuses."""
+    return (rating > liked_above).astype(int).where(rating.notna(), -1)
 
 
 def _bytes(column: pd.Series) -> bytes:

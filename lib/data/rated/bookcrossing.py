@@ -1,6 +1,7 @@
 """Book-Crossing: the three csv files with implicit ratings (0), or parquet files of explicit ratings alone."""
 
 import csv
+import html
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ def _csv(path: Path, names: list[str]) -> pd.DataFrame:
 def _ratings(events: pd.DataFrame, users: pd.DataFrame, books: pd.DataFrame, notes: list[str]) -> Ratings:
     """What both forms have in common: fields as words, books by ISBN, readers for all who rated."""
     books = books[books.isbn.str.fullmatch(r"[0-9A-Za-z]+").fillna(False).astype(bool)]
-    books = books.drop_duplicates("isbn").set_index("isbn")[BOOK[1:]].fillna(UNKNOWN)
+    books = books.drop_duplicates("isbn").set_index("isbn")[BOOK[1:]].fillna(UNKNOWN).map(html.unescape)
     books["year"] = books.year.where(books.year.str.len() == 4, UNKNOWN)
     for column in ("author", "publisher"):
         books[column] = books[column].mask(books[column].str.lower() == "n/a", UNKNOWN)

@@ -34,9 +34,9 @@ def read(folder: Path, settings: DatasetSettings) -> Ratings:
         "timestamp": frame.timestamp.isna(),
     }.items():
         if wrong.any():
-            value = short(repr(frame[column][wrong].iloc[0]), 40)
+            value = short(frame[column][wrong].iloc[0], 40)
             raise UserError(
-                f"{path}: row {int(np.argmax(wrong)) + 1}: the {column} {value} is not known: mend that row"
+                f"{path}: row {int(np.argmax(wrong)) + 1}: the {column} '{value}' is not known: mend that row"
             )
     events = frame[["user", "item", "label"]].assign(
         rating=np.nan, time=frame.timestamp.astype(np.int64), split=frame.split.map(SPLITS)

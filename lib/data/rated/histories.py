@@ -10,7 +10,7 @@ from lib.data import preprocess
 from lib.data.dataset_settings import SampleSettings
 from lib.data.rated import selection
 from lib.data.rated.ratings import Ratings
-from lib.data.samples import ROWS, SPLITS, Samples
+from lib.data.samples import ROWS, SPLITS, Samples, labels
 
 SEED = 42  # the paper's code, throughout
 CARVED = 10  # one in so many train samples validates where the split has no share for it
@@ -36,7 +36,7 @@ def samples(ratings: Ratings, settings: SampleSettings, name: str, fidelity: str
     if not timed:
         events = events.iloc[_shuffled(events.user.to_numpy())].assign(turn=np.arange(len(events)))
     if "label" not in events:
-        events = events.assign(label=(events.rating > settings.liked_above).astype(int))
+        events = events.assign(label=labels(events.rating, settings.liked_above))
     events = events.sort_values(["user", "turn"], kind="stable", ignore_index=True)
     rows = _rows(events, settings.min_history, every=timed)
     order = np.argsort(rows.turn) if timed else np.random.RandomState(SEED).permutation(len(rows))

@@ -71,7 +71,7 @@ def _columns(path: Path, names: list[str], numbers: list[str]) -> pd.DataFrame:
 
 def _films(path: Path) -> pd.DataFrame:
     """Titles and genres by id; a title may hold colons."""
-    lines = text(path, "\n", ["line"], encoding="latin-1").line
+    lines = text(path, "\x01", ["line"], encoding="latin-1").line  # a sign that no line has
     parts = lines.str.extract(r"^(\d+)::(.*)::(.*)$")
     if (wrong := parts.isna().any(axis=1)).any():
         line = int(np.argmax(wrong)) + 1

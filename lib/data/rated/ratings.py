@@ -17,7 +17,8 @@ class Ratings:
     """Rated events with raw ids, and what is known of users and items by id, which is the index of these frames.
 
     `events` has user, item, rating (NaN where unknown) and time (seconds; NaN where the data have none), in the order
-    of the file. Data that bring labels and splits of their own have the columns label and split too. Events whose item is not in `items` are left out after selection.
+    of the file. Data that bring labels and splits of their own have the columns label and split too. Events whose item
+    is not in `items` are left out after selection.
     """
 
     events: pd.DataFrame

@@ -38,7 +38,7 @@ def first_of_pairs(events: pd.DataFrame) -> pd.DataFrame:
 def bounded(events: pd.DataFrame, rules: Selection) -> pd.DataFrame:
     """The largest part in which every user and item has as many events as `rules` allow.
 
-    All users and items out of bounds go at once, and again until none does: upper limits leave no other order to chance.
+    All users and items out of bounds go at once, and again until none does; with upper limits the order matters.
     """
     (user_low, user_high), (item_low, item_high) = rules.user_ratings, rules.item_ratings
     user, item = pd.factorize(events.user)[0], pd.factorize(events.item)[0]
