@@ -8,6 +8,7 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from lib.core.errors import UserError
 from lib.language import encoders, hidden_states
+from lib.workflow import input_files
 
 TEXTS = ["A desert.", "She rated these films: storm, harbour and the winter letter. " * 4, "", "No garden"]
 
@@ -90,6 +91,11 @@ def test_as_an_encoder(settings, tmp_path, monkeypatch):
 def test_the_settings_that_come_with_the_repository_name_a_language_model():
     chosen = encoders.settings("smollm2-hidden")
     assert (chosen.kind, encoders._language_model(chosen).name) == ("hidden", "smollm2")
+    assert input_files.encoder_files("smollm2-hidden+shuffled") == [
+        "params/encoders/smollm2-hidden.yaml",
+        "params/language_models/smollm2.yaml",
+        input_files.fetched("smollm2"),
+    ]
 
 
 @pytest.mark.parametrize(("model", "said"), [("smolm2", "did you mean 'smollm2'"), ("gpt-4o-mini", "an endpoint")])
