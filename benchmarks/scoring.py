@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--prompts", type=int, default=64)
     made.add_argument("--plain", type=int, default=8, help="of them, those that the plain loop reads")
     made.add_argument("--shown", type=int, default=10, help="films in a prompt")
-    made.add_argument("--turns", type=int, default=2, help="measured turns; the fastest counts")
+    made.add_argument("--turns", type=int, default=2, help="the fastest counts")
     made.add_argument("--device", default="auto")
     made.add_argument("--out", type=Path, default=report.RESULTS, metavar="FOLDER")
     return made
@@ -112,22 +112,20 @@ def run(options, prompts: list[Prompt], labels: np.ndarray, device: str) -> tupl
         ("scoring", "plain", "float32", few, lambda: plain_scores(plain, scorers["float32"].tokens, few)),
         ("tuning", "plain", "float32", few, lambda: plain_step(wrapped, scorers["float32"].tokens, few, answers)),
     ]
-    scores = {}
     for name in ("float32", "bfloat16"):
         part = prompts if name == "bfloat16" else prompts[: 2 * options.plain]
         rows.append(("scoring", "ours", name, part, lambda name=name, part=part: scorers[name].score(part)))
         rows.append(("tuning", "ours", name, part, lambda name=name, part=part: step(learners[name], part, answers)))
     best = {}
-    with Progress(len(rows) * (options.turns + 1), "benchmark", "turns") as progress:
-        for turn in range(options.turns + 1):
+    with Progress(len(rows) * options.turns, "benchmark", "turns") as progress:
+        for _ in range(options.turns):
             for work, who, precision, part, task in rows:
                 tokens = sum(scorers["float32"].tokens.count(part))
                 wall, processor = time.perf_counter(), time.process_time()
                 task()
                 speeds = tokens / (time.perf_counter() - wall), tokens / (time.process_time() - processor)
                 progress.update(note=f"{work} {who} {precision}: {speeds[0]:.0f} tokens/s")
-                if turn:  # after one to warm up
-                    best[work, who, precision] = np.maximum(speeds, best.get((work, who, precision), 0))
+                best[work, who, precision] = np.maximum(speeds, best.get((work, who, precision), 0))
     scores = {name: scorer.score(prompts) for name, scorer in scorers.items()}
     return tidy(best, torch.get_num_threads()), str(rounding(scores["float32"], scores["bfloat16"], labels))
 
