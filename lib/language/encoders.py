@@ -1,4 +1,4 @@
-"""Texts to vectors by sentence-transformers, word vectors or TF-IDF; what was encoded once is kept on disk."""
+"""Texts to vectors by any encoder: sentence-transformers, language models, word vectors, TF-IDF; kept on disk."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -14,8 +14,8 @@ from lib.core.files import ROOT, atomic_path, digest, read_yaml, sha256
 from lib.core.progress import Progress, without_widgets
 from lib.core.settings import Strict, validated
 from lib.data.dataset_settings import Source
-from lib.language import hidden_vectors
 from lib.language.llm import language_models
+from lib.language.llm.language_models import LocalModel, Precision
 from lib.language.term_vectors import DECIMALS, term_vectors
 
 CHUNK = 8  # batches between two signs of progress
@@ -25,16 +25,17 @@ class EncoderSettings(Strict):
     """A text encoder: `params/encoders/<name>.yaml`."""
 
     name: str = Field(description="file name; folder name in runs/")
-    kind: Literal["transformer", "static", "tfidf", "hidden"] = Field(
+    kind: Literal["transformer", "hidden", "static", "tfidf"] = Field(
         "transformer",
-        description="sentence-transformers model, mean of a table's word vectors, TF-IDF with SVD, or mean of a causal "
-        "language model's last layer",
+        description="sentence-transformers model, mean of a causal language model's last states, mean of a table's "
+        "word vectors, or TF-IDF with SVD",
     )
     model: str = Field(
-        description="folder, relative to the repository, or name on the Hugging Face hub; tfidf: its name; hidden: a "
-        "file of params/language_models/"
+        description="folder, relative to the repository, or name on the Hugging Face hub; hidden: or a name in "
+        "params/language_models; tfidf: its name"
     )
     dimensions: int | None = Field(None, ge=1, description="of tfidf")
+    precision: Precision | None = Field(None, description="of hidden; none: float32")
     revision: str | None = Field(None, description="commit of a model on the hub")
     sources: list[Source] = Field([], description="where the folder comes from, as for datasets")
     normalise: bool = Field(True, description="scale every vector to length 1")
@@ -58,20 +59,21 @@ def encode(texts: list[str], settings: EncoderSettings, cache: Path) -> tuple[np
     They are computed once for the same texts and encoder, then read from the folder `cache`. Raises UserError when the
     model cannot be loaded.
     """
-    identity = _identity(settings)
-    path = Path(cache) / f"{digest(identity, list(texts))}.safetensors"
+    path = Path(cache) / f"{digest(_identity(settings), list(texts))}.safetensors"
     if (known := _cached(path)) is not None:
         return known
     if settings.kind == "tfidf":
         vectors = term_vectors(texts, settings.dimensions, settings.normalise)
         pooling = "singular value decomposition"
     elif settings.kind == "hidden":
-        vectors, pooling = hidden_vectors.hidden_vectors(texts, language_models.load(settings.model)), "mean of tokens"
-        vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if settings.normalise else vectors
+        from lib.language import hidden_states  # imports torch
+
+        how = (settings.normalise, settings.precision or "float32")
+        vectors, pooling = hidden_states.vectors(texts, _language_model(settings), *how), "mean of last states"
     else:
         model = _model(settings)
         vectors, pooling = _vectors(model, texts, settings), _pooling(model)
-    about = {"model": settings.model, "revision": identity["weights"], "pooling": pooling}
+    about = {"model": settings.model, "revision": _weights(settings), "pooling": pooling}
     about |= {"normalised": str(settings.normalise).lower()}  # safetensors keeps text only
     with atomic_path(path) as temporary:
         save_file({"vectors": vectors}, temporary, metadata=about)
@@ -79,14 +81,15 @@ def encode(texts: list[str], settings: EncoderSettings, cache: Path) -> tuple[np
 
 
 def _identity(settings: EncoderSettings) -> dict:
-    """All that decides a vector besides the text, so neither name nor batch size."""
+    """All that decides a vector besides its text, so neither name nor batch size."""
     found = settings.model_dump(include={"model", "revision", "normalise"}) | {"weights": _weights(settings)}
     # only where it is set, so that the keys of all other encoders do not depend on it
-    return found | ({"dimensions": settings.dimensions} if settings.dimensions else {})
+    found |= {"dimensions": settings.dimensions} if settings.dimensions else {}
+    return found | ({"hidden": settings.precision} if settings.kind == "hidden" else {})
 
 
 def identity(settings: EncoderSettings) -> str:
-    """Content hash of all that decides a vector besides the text."""
+    """Content hash of all that decides a vector besides its text."""
     return digest(_identity(settings))
 
 
@@ -154,7 +157,7 @@ def _weights(settings: EncoderSettings) -> str:
         # there are no weights: what could change the vectors is the library, and how they are rounded
         return f"{version('scikit-learn')}, {DECIMALS} decimals"
     if settings.kind == "hidden":
-        return hidden_vectors.weights_of(settings.model)
+        return language_models.weights_digest(_language_model(settings))
     if settings.sources:
         return settings.sources[0].sha256
     if (folder := ROOT / settings.model).is_dir():
@@ -162,6 +165,11 @@ def _weights(settings: EncoderSettings) -> str:
             {str(path.relative_to(folder)): sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
         )
     return settings.revision or "main"
+
+
+def _language_model(settings: EncoderSettings) -> LocalModel:
+    found = language_models.load_local(settings.model)
+    return found.model_copy(update={"revision": settings.revision}) if settings.revision else found
 
 
 def _pooling(model) -> str:

@@ -48,8 +48,15 @@ def encoder_files(encoder: str) -> list[str]:
     encoder = read_encoder(encoder).name
     settings = f"params/encoders/{encoder}.yaml"
     if (ROOT / settings).is_file():
-        return [settings] + ([fetched(encoder)] if read_yaml(ROOT / settings).get("sources") else [])
+        content = read_yaml(ROOT / settings)
+        model = f"params/language_models/{content.get('model')}.yaml"
+        named = content.get("kind") == "hidden" and (ROOT / model).is_file()
+        return _with_weights(settings, encoder) + (_with_weights(model, content["model"]) if named else [])
     return [os.path.relpath(part, ROOT) for part in parts(encoder)]
+
+
+def _with_weights(settings: str, name: str) -> list[str]:
+    return [settings] + ([fetched(name)] if read_yaml(ROOT / settings).get("sources") else [])
 
 
 def component_files(backbone: str, alignment: str) -> list[str]:

@@ -9,9 +9,11 @@ from typing import Literal
 from pydantic import Field
 
 from lib.core.errors import UserError, unknown
-from lib.core.files import ROOT, read_yaml
+from lib.core.files import ROOT, digest, read_yaml, sha256
 from lib.core.settings import Strict, validated
 from lib.data.dataset_settings import Source
+
+Precision = Literal["float32", "bfloat16"]  # of a local model's weights and states
 
 
 class Decoding(Strict):
@@ -71,3 +73,26 @@ def load(name: str, params: Path = ROOT / "params") -> LocalModel | EndpointMode
     if content.get("writer") not in kinds:
         raise UserError(f"{path}: writer must be local or endpoint")
     return validated(kinds[content["writer"]], content, str(path))
+
+
+def load_local(name: str, params: Path = ROOT / "params") -> LocalModel:
+    """Settings of a model that runs here: a name in params/language_models, or a model's folder or hub name (with '/').
+
+    Raises UserError for an unknown name, and for a model behind an endpoint, whose inside cannot be seen.
+    """
+    if "/" in name or Path(name).is_dir():
+        return LocalModel(name=Path(name).name, writer="local", model=name)
+    settings = load(name, params)
+    if settings.writer != "local":
+        raise UserError(f"{name} runs behind an endpoint, which shows no inside: name a model that runs here")
+    return settings
+
+
+def weights_digest(settings: LocalModel) -> str:
+    """What tells two models apart, tokenizer included; from the settings alone where they name a source."""
+    if settings.sources:
+        return digest(settings.sources[0].sha256, settings.gguf_file)
+    if (folder := ROOT / settings.model).is_dir():
+        files = {str(path.relative_to(folder)): sha256(path) for path in folder.rglob("*") if path.is_file()}
+        return digest(files, settings.gguf_file)
+    return digest(settings.model, settings.revision, settings.gguf_file)

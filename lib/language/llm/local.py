@@ -6,6 +6,7 @@ import torch
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    GgufConfig,
     LogitsProcessorList,
     RepetitionPenaltyLogitsProcessor,
     StoppingCriteria,
@@ -112,7 +113,10 @@ def load_tokenizer(settings: LocalModel):
 
 def load_model(settings: LocalModel, dtype: torch.dtype = torch.float32):
     """Model from the folder that the settings name, or from the hub, to use and not to train; raises UserError."""
-    return _from_pretrained(AutoModelForCausalLM, settings, dtype=dtype).eval()
+    how = {"dtype": dtype}
+    if settings.gguf_file:
+        how["quantization_config"] = GgufConfig(dequantize=True)  # or its speed and sums would depend on the machine
+    return _from_pretrained(AutoModelForCausalLM, settings, **how).eval()
 
 
 def _from_pretrained(kind, settings: LocalModel, **how):

@@ -2,7 +2,6 @@
 
 prompts_as_tokens  prompts in a model's chat template, as token numbers
 token_batches      sequences grouped by length; smaller batches where memory ends
-model_identity     which model, and what tells two of them apart
 causal_model       the model, asked for what comes next at chosen places only
 adapters           LoRA: added to a model, saved, loaded, for that model only
 scorer             the probability of Yes by one forward pass

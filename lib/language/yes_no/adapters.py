@@ -13,8 +13,7 @@ from safetensors.torch import load_file, save_file
 from lib.core.errors import UserError, short
 from lib.core.files import atomic_path, digest, write_json
 from lib.core.settings import Strict, validated
-from lib.language.llm.language_models import LocalModel
-from lib.language.yes_no.model_identity import weights_digest
+from lib.language.llm.language_models import LocalModel, weights_digest
 
 WEIGHTS, ABOUT = "adapter.safetensors", "adapter.json"
 

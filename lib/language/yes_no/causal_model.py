@@ -6,9 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lib.language.llm.language_models import LocalModel
+from lib.language.llm.language_models import LocalModel, Precision
 from lib.language.yes_no import adapters
-from lib.language.yes_no.model_identity import Precision
 from lib.language.yes_no.token_batches import padded
 
 

@@ -17,9 +17,8 @@ from filelock import FileLock, Timeout
 
 from lib.core.errors import UserError
 from lib.core.files import atomic_path, digest
-from lib.language.llm.language_models import LocalModel
+from lib.language.llm.language_models import LocalModel, Precision, weights_digest
 from lib.language.yes_no.adapters import adapter_digest
-from lib.language.yes_no.model_identity import Precision, weights_digest
 from lib.language.yes_no.prompts_as_tokens import Prompt
 from lib.language.yes_no.scorer import ANSWERS, Scorer, Scores
 

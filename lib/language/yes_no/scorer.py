@@ -11,9 +11,8 @@ from torch import Tensor
 
 from lib.core.errors import UserError
 from lib.core.progress import Progress
-from lib.language.llm.language_models import LocalModel
+from lib.language.llm.language_models import LocalModel, Precision
 from lib.language.yes_no import causal_model
-from lib.language.yes_no.model_identity import Precision
 from lib.language.yes_no.prompts_as_tokens import Prompt, Tokens
 from lib.language.yes_no.token_batches import Memory
 

@@ -15,10 +15,9 @@ from lib.core.errors import UserError
 from lib.core.files import atomic_path, digest
 from lib.core.progress import Progress
 from lib.core.settings import Seed, Strict
-from lib.language.llm.language_models import LocalModel
+from lib.language.llm.language_models import LocalModel, Precision, weights_digest
 from lib.language.yes_no import adapters, causal_model, tuning_state
 from lib.language.yes_no.adapters import Adapter, AdapterSettings
-from lib.language.yes_no.model_identity import Precision, weights_digest
 from lib.language.yes_no.prompts_as_tokens import Prompt, Tokens
 from lib.language.yes_no.scorer import ANSWERS
 from lib.language.yes_no.token_batches import Memory
