@@ -90,16 +90,15 @@ def requests(samples: Samples, subject: str) -> list[Request]:
     if "title" not in samples.items:
         raise UserError(f"{samples.name}: the items have no column title, so nothing can be said about them: add one")
     about = SUBJECTS[subject]
-    return [
-        _request(about, index, row)
-        for index, row in facts(samples.items, about).items()
-        if "Title" in row or "Name" in row
-    ]
+    known = facts(samples.items, about)
+    return [_request(about, index, row) for index, row in known.items() if about.facts["title"] in row]
 
 
 def facts(items: pd.DataFrame, about: Subject) -> dict[int, dict[str, str]]:
     """What is known of each item, by label; what the data do not say is left out."""
-    columns = {label: items[name].astype(str).tolist() for name, label in about.facts.items() if name in items}
+    # where nothing is known pandas keeps a NaN even as text
+    known = {label: items[name].where(items[name].notna(), "") for name, label in about.facts.items() if name in items}
+    columns = {label: values.astype(str).tolist() for label, values in known.items()}
     return {
         index: {label: value for label, value in zip(columns, values, strict=True) if value.lower() not in MISSING}
         for index, values in enumerate(zip(*columns.values(), strict=True))
