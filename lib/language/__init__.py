@@ -6,7 +6,6 @@ profile_answers  which replies are good profiles: the parser of RLMRec's JSON fo
 llm/             language models of any kind, asked anything: requests in, recorded answers out
 yes_no/          how likely a language model says yes to a question, and how it learns to say it rightly
 profiles         the profiles of a dataset: loaded, or written by a language model
-encoders         texts to vectors: sentence-transformers, word vectors, TF-IDF, hidden states of a language model
 encoders         texts to vectors: sentence-transformers, language models, word vectors, TF-IDF
 hidden_states    the mean of a causal language model's last states
 term_vectors     TF-IDF vectors that are the same on every machine

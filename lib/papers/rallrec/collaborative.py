@@ -110,8 +110,8 @@ def split_edges(
     held_out = free[~free.duplicated("user")]
     if held_out.empty:
         raise UserError(
-            f"{name or 'the graph'}: none of {n_users} users has {held_out_from} rated items in the train period, so no "
-            "edge can be held out for early stopping: use more ratings or lower held_out_from"
+            f"{name or 'the graph'}: none of {n_users} users has {held_out_from} rated items in the train period, so "
+            "no edge can be held out for early stopping: use more ratings or lower held_out_from"
         )
     splits = [distinct.drop(held_out.index), held_out, held_out[:0]]
     return Interactions(name, *(matrix(part, (n_users, n_items)) for part in splits))

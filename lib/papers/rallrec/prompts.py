@@ -49,19 +49,19 @@ IN_ORDER = {
 NO_ORDER = dict.fromkeys(IN_ORDER, "")
 WORDINGS = {
     "films": Wording(
-        "film", "Viewer", "watched and rated", (("gender", "{}"), ("occupation", "{}"), ("age", "aged {}")), IN_ORDER
+        "film", "Viewer", "watched", (("gender", "{}"), ("occupation", "{}"), ("age", "aged {}")), IN_ORDER
     ),
     "books": Wording(
         "book",
         "Reader",
-        "read and rated",
+        "read",
         (("country", "from {}"), ("age", "aged {}")),
         NO_ORDER,
         aid_last=True,
         newest_first=True,
     ),
-    "amazon": Wording("title", "Viewer", "watched and rated", (), NO_ORDER),
-    "items": Wording("item", "User", "rated", (), IN_ORDER),
+    "amazon": Wording("title", "Viewer", "watched", (), NO_ORDER),
+    "items": Wording("item", "User", "chose", (), IN_ORDER),
 }
 MODES = tuple(IN_ORDER)
 
@@ -130,7 +130,7 @@ class Renderer:
         """The slots in order: profile, lead-in, history, reading aid, question, instruction."""
         wording, who = self.wording, self.pronouns[user]
         profile = [f"{wording.person}: {self.profiles[user]}."] if self.profiles[user] else []
-        told = f"{who.capitalize()} {wording.did} these {wording.item}s{wording.said[mode]}: [{', '.join(history)}]"
+        told = f"{who.capitalize()} {wording.did}{" and rated" * self.rated} these {wording.item}s{wording.said[mode]}: [{', '.join(history)}]"
         aid = [self._reading_aid(who)] if history and self.rated else []
         question = f"Will {who} like ***{self.titles[item]}***?"
         middle = [question, *aid] if wording.aid_last else [*aid, question]
