@@ -49,7 +49,7 @@ class Features:
     def fingerprint(self) -> str:
         """Content hash of all that a model can see."""
         names = [[field.name, field.size, field.width, field.shares] for field in self.fields]
-        return digest(names, self.numbers.astype(np.int32).tobytes(), self.labels.astype(np.int8).tobytes())
+        return digest(names, self.numbers.tobytes(), self.labels.astype(np.int8).tobytes())
 
 
 def features(samples: Samples, training: np.ndarray, settings: FeatureSettings) -> Features:
@@ -60,26 +60,27 @@ def features(samples: Samples, training: np.ndarray, settings: FeatureSettings) 
     """
     if not len(training):
         raise UserError(f"{samples.name}: no row to train on: give samples of the split 'train', or few-shot rows")
-    rows = samples.rows
+    rows, events = samples.rows, samples.events
     users, items = rows.user.to_numpy(), rows.item.to_numpy()
-    earlier = _history(rows, settings.history)  # [n, history] places in events, -1 = none
-    past = {name: _at(samples.events[name].to_numpy(), earlier) for name in ("item", "rating")}
+    earlier = _history(rows, settings.history)
+    past_items = _at(events.item.to_numpy(), earlier)
+    past_ratings = _at(pd.factorize(events.rating)[0], earlier)
     columns = [("user", users, 1, "")]
     columns += _attributes(samples.users, users, settings.user_fields, "user", samples.name)
     columns += [("item", items, 1, "")]
     columns += _attributes(samples.items, items, settings.item_fields, "item", samples.name)
+    columns += [("history_item", past_items, settings.history, "item")]
+    columns += [("history_rating", past_ratings, settings.history, "")]
     # one vocabulary for an item as target and in a history
-    vocabularies = {"item": np.concatenate([items[training], past["item"][training].ravel()])}
-    columns += [("history_item", past["item"], settings.history, "item")]
-    columns += [("history_rating", past["rating"], settings.history, "")]
-    fields, numbers = [], []
-    for name, values, width, shares in columns:
-        known = vocabularies.get(shares or name, values[training])
-        codes, size = _encoded(values, known)
+    vocabularies = {"item": np.concatenate([items[training], past_items[training].ravel()])}
+    fields, numbers = [], np.empty((len(rows), sum(width for _, _, width, _ in columns)), np.int32)
+    for name, codes, width, shares in columns:
+        table, size = _vocabulary(codes, vocabularies.get(shares or name, codes[training]))
+        place = sum(field.width for field in fields)
+        numbers[:, place : place + width] = table[codes].reshape(len(rows), width)
         fields.append(Field(name, size, width, shares))
-        numbers.append(codes.reshape(len(rows), width))
     _check_sizes(fields, samples.name)
-    return Features(tuple(fields), np.concatenate(numbers, axis=1), rows.label.to_numpy())
+    return Features(tuple(fields), numbers, rows.label.to_numpy())
 
 
 def _history(rows: pd.DataFrame, length: int) -> np.ndarray:
@@ -89,28 +90,33 @@ def _history(rows: pd.DataFrame, length: int) -> np.ndarray:
     return np.where(places >= start[:, None], places, -1)
 
 
-def _at(values: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """values[places] as floats, NaN where a place is -1."""
-    return np.append(values.astype(float), np.nan)[places]  # the last one is what -1 points at
+def _at(codes: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """codes[places], -1 where a place is -1."""
+    return np.append(codes, -1).astype(np.int32)[places]  # the last one is what -1 points at
 
 
 def _attributes(known: pd.DataFrame, index, wanted: Iterable[str] | None, side: str, dataset: str) -> list[tuple]:
-    """What is known of each row's user or item, as numbers, missing values being one of them."""
+    """What is known of each row's user or item as codes 0, 1, ...; a missing value is a value too."""
     there = [str(name) for name in known.columns if name != "id"]
     for name in wanted or ():
         if name not in there:
             raise UserError(f"{dataset}: {unknown(f'field of {side}s', name, there)}")
     columns = []
     for name in there if wanted is None else wanted:
-        codes = pd.factorize(known[name].astype(str))[0]
+        codes = pd.factorize(known[name], use_na_sentinel=False)[0]
         columns.append((f"{side}_{name}", codes[index], 1, ""))
     return columns
 
 
-def _encoded(values: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, int]:
-    """Numbers from 1 on for the values in `known`, 0 for all others and for NaN; and how many there are with 0."""
-    vocabulary = pd.Index(np.unique(known[~pd.isna(known)]))
-    return (vocabulary.get_indexer(values.ravel()) + 1).reshape(values.shape), len(vocabulary) + 1
+def _vocabulary(codes: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, int]:
+    """The number of each code 0, 1, ...: from 1 on for those in `known`, 0 for all others and, at its end, for -1.
+
+    With how many numbers there are.
+    """
+    is_known = np.zeros(codes.max(initial=-1) + 2, bool)
+    is_known[known] = True
+    is_known[-1] = False  # what -1 points at
+    return np.where(is_known, np.cumsum(is_known), 0).astype(np.int32), int(is_known.sum()) + 1
 
 
 def _check_sizes(fields: list[Field], dataset: str) -> None:
