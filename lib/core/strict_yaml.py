@@ -4,6 +4,9 @@ PyYAML keeps the last of two equal keys, follows references that grow to gigabyt
 values with any error.
 """
 
+from copy import deepcopy
+from functools import lru_cache
+
 import yaml
 
 from lib.core.errors import UserError, short
@@ -17,6 +20,12 @@ def parse(text: str, where: str):
 
     `where` names the text in the error.
     """
+    return deepcopy(_parsed(text, where))  # whoever asked before may have changed his own
+
+
+# the same few files are read hundreds of times to list the tasks of a paper
+@lru_cache(maxsize=256)
+def _parsed(text: str, where: str):
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()

@@ -63,7 +63,7 @@ def tasks(experiments: list[Experiment], recorded: bool = False) -> list[Task]:
         tour = _tour()
         found.setdefault(tour.done, tour)
     fetches = [fetch(name) for name in to_fetch(found.values())]
-    code = {task.job.notebook: _code_of(task.job.notebook) for task in found.values()}
+    code = {notebook: _code_of(notebook) for notebook in {task.job.notebook for task in found.values()}}
     return [*fetches, *(replace(task, code=[*code[task.job.notebook], *task.code]) for task in found.values())]
 
 
