@@ -11,6 +11,6 @@ The reading order is the data flow; a room imports only from those above it (tes
     analysis     what the vectors mean, for whom alignment helps, at what cost
     results      tables, figures, the record of where each comes from, the index
     workflow     cells computed once, notebooks executed, which paper makes what, what would run now
-    papers       what only one paper does: rlmrec, report
+    papers       what only one paper does: rlmrec, rallrec, report
     cli          python -m lib
 """
