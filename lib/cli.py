@@ -216,7 +216,8 @@ def plan(paper: str, dataset: str, recorded: bool) -> None:
     from lib.workflow import experiments, plan
     from lib.workflow.executions import left_out
 
-    print(plan.summary(plan.plan(paper, dataset, recorded), os.cpu_count()))
+    chosen = paper, dataset, recorded
+    print(plan.summary(plan.plan(*chosen), os.cpu_count(), plan.taken(*chosen)))
     for sentence in left_out(experiments.chosen(paper, dataset)):
         print(sentence)
 
