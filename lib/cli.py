@@ -61,6 +61,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
 
     add = command(profiles)
     add("dataset")
+    add("--paper", default="rlmrec", choices=["rlmrec", "rallrec"], help="whose texts; rallrec: descriptions of items")
     add("--model", help="a file of params/language_models; default: the dataset's own")
     add("--live", action="store_true", help="ask again what is recorded already")
     add("--threads", type=int, help="processor cores for a local model")
@@ -141,24 +142,26 @@ def fetch(names: list[str], local: Path | None) -> None:
         print(f"{name}: {len(files)} files in {folder.relative_to(ROOT)} from {origin.get('source', 'your own copy')}")
 
 
-def profiles(dataset: str, model: str | None, live: bool, threads: int | None, budget, estimate: bool) -> None:
-    """Let a language model write the profiles of a dataset; records its answers and goes on where it stopped."""
+def profiles(dataset: str, paper: str, model: str | None, live: bool, threads, budget, estimate: bool) -> None:
+    """Let a language model write the texts that a paper needs; records its answers and goes on where it stopped."""
     from lib.data import datasets
-    from lib.language import profiles as writing
+    from lib.language import profiles as of_rlmrec
     from lib.language.llm import asking, language_models
     from lib.language.llm.estimate import estimate as cost
+    from lib.papers.rallrec import item_texts
 
     about = datasets.settings(dataset)
     model = model or about.language_model
     if model is None:
         raise UserError(f"the profiles of {dataset} came with its data: name another writer with --model")
-    settings, interactions = language_models.load(model), datasets.load(dataset)
-    pending = writing.pending(interactions, about, settings, live=live)
+    settings, rallrec = language_models.load(model), paper == "rallrec"
+    writing, data = (item_texts, datasets.load_samples(dataset)) if rallrec else (of_rlmrec, datasets.load(dataset))
+    pending = writing.pending(data, about, settings, live=live)
     print(cost(pending, settings) if pending else f"all answers of {model} are recorded")
     if estimate:
         return
     writer = asking.open_writer(settings, threads, budget) if pending else None
-    answers = writing.write(interactions, about, settings, live=live, writer=writer)["answers"]
+    answers = writing.write(data, about, settings, live=live, writer=writer)["answers"]
     for side, counts in answers.items():
         print(f"{side}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
 
@@ -216,7 +219,8 @@ def plan(paper: str, dataset: str, recorded: bool) -> None:
     from lib.workflow import experiments, plan
     from lib.workflow.executions import left_out
 
-    print(plan.summary(plan.plan(paper, dataset, recorded), os.cpu_count()))
+    chosen = paper, dataset, recorded
+    print(plan.summary(plan.plan(*chosen), os.cpu_count(), plan.taken(*chosen)))
     for sentence in left_out(experiments.chosen(paper, dataset)):
         print(sentence)
 

@@ -13,13 +13,15 @@ from lib.core.fingerprints import source_of
 from lib.core.names import DEFAULT_DATASET, reads_text
 from lib.data import datasets
 from lib.data.readers import table
-from lib.workflow import experiments, notebook_jobs, pipeline
+from lib.workflow import experiments, notebook_jobs, pipeline, to_train
 from lib.workflow.executions import left_out, needs_vectors
 from lib.workflow.input_files import encoder_files, fetched
 from lib.workflow.notebook_parameters import defaults
 
 EXPERIMENTS = experiments.chosen("all", " ".join(DATASETS[:2] + DATASETS[3:]))  # steam has none
-TASKS = pipeline.tasks(EXPERIMENTS)
+with pytest.MonkeyPatch.context() as patch:  # every training, whatever is recorded
+    patch.setattr(to_train, "is_recorded", lambda cell: False)
+    TASKS = pipeline.tasks(EXPERIMENTS)
 TRAININGS = [task for task in TASKS if task.job and task.job.notebook.stem == "04_train"]
 
 
@@ -264,14 +266,45 @@ def test_nothing_of_a_first_try_lies_among_results(own):
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-def test_studies_may_take_their_runs_from_there_and_grids_only_if_asked(recorded):
+def test_studies_may_take_their_runs_from_there_and_grids_only_if_asked(recorded, monkeypatch):
     """The report reads the vectors of the grid; what studies compare are metrics, which records have."""
+    monkeypatch.setattr(to_train, "is_recorded", lambda cell: False)
     entry = next(one for one in EXPERIMENTS if (one.paper, one.dataset) == ("rlmrec", DEFAULT_DATASET))
     of_grid = {cell.folder.removeprefix("runs/") for cell in entry.grid.named(entry.dataset)}
     trainings = [task for task in pipeline.tasks([entry], recorded) if "/seed" in task.name]
     assert of_grid < {task.name for task in trainings}
     for task in trainings:
         assert task.job.parameters.get("vectors", True) is (task.name in of_grid and not recorded), task.name
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_what_is_there_is_no_task(recorded, monkeypatch):
+    """What reads a run waits for its training, or starts again with its record: it must name one of the two."""
+    entry = next(one for one in EXPERIMENTS if (one.paper, one.dataset) == ("rlmrec", DEFAULT_DATASET))
+    of_grid = {cell.folder.removeprefix("runs/") for cell in entry.grid.named(entry.dataset)}
+    monkeypatch.setattr(to_train, "is_recorded", lambda cell: True)
+    tasks = pipeline.tasks([entry], recorded)
+    assert {task.name for task in tasks if "/seed" in task.name} == (set() if recorded else of_grid)
+    made = {file for task in tasks for file in task.makes}
+    read = {file for task in tasks for file in task.reads}
+    assert {file for file in read if file.endswith("metrics.json")} <= made
+    (noise,) = [task for task in tasks if "12_noise" in task.name]
+    record = f"data/recorded/{DEFAULT_DATASET}/runs/{DEFAULT_DATASET}+noise=0.1/minilm/simgcl/contrastive/seed2023.zip"
+    assert record in noise.reads and (ROOT / record).is_file()
+    base = f"{DEFAULT_DATASET}/none/simgcl/base/seed2024"
+    known = f"data/recorded/{DEFAULT_DATASET}/runs/{base}.zip" if recorded else f"runs/{base}/metrics.json"
+    assert known in noise.reads
+
+
+def test_a_training_that_starts_from_a_recorded_run_has_it_trained(monkeypatch):
+    """Records have no vectors to start from."""
+    monkeypatch.setattr(to_train, "is_recorded", lambda cell: cell.earlier is None)
+    entry = next(one for one in EXPERIMENTS if (one.paper, one.dataset) == ("rlmrec", DEFAULT_DATASET))
+    names = [task.name for task in pipeline.tasks([entry]) if "/seed" in task.name]
+    early = f"{DEFAULT_DATASET}+early/minilm/simgcl/contrastive/seed2023"
+    late = f"{DEFAULT_DATASET}+late/none/simgcl/base+initial=contrastive/seed2023"
+    assert names.index(early) < names.index(late)
+    assert not any("+noise" in name for name in names)
 
 
 def test_recorded_tasks_are_those_without_vectors():

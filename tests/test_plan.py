@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lib.workflow import durations, experiments, notebook_jobs, pipeline, plan
+from lib.workflow import durations, experiments, notebook_jobs, pipeline, plan, to_train
 from lib.workflow.pipeline import Task
 from notebooks import edit, make_repository, write
 
@@ -139,16 +139,19 @@ def test_a_run_without_vectors_is_trained_only_where_they_are_not_needed(monkeyp
 def test_trainings_in_the_record_are_counted(monkeypatch):
     """The real plan of amazon, as if the record had every contrastive run."""
     monkeypatch.setattr(plan, "_is_trained", lambda task: False)
-    monkeypatch.setattr(plan, "_is_recorded", lambda task: "/contrastive/" in task.name)
     (own,) = experiments.chosen("rlmrec", "amazon")
     of_grid = {cell.folder.removeprefix("runs/") for cell in own.grid.named("amazon")}
+    monkeypatch.setattr(to_train, "is_recorded", lambda cell: False)
+    named = {task.name for task in pipeline.tasks([own]) if "/contrastive/" in task.name}
+    monkeypatch.setattr(to_train, "is_recorded", lambda cell: "/contrastive/" in cell.folder)
     for recorded in (False, True):
-        named = [task.name for task in pipeline.tasks([own], recorded) if "/contrastive/" in task.name]
         found = plan.plan("rlmrec", "amazon", recorded)
-        there = {step.name: step.why == "from data/recorded" for step in found if step.recorded}
-        assert there == {name: recorded or name not in of_grid for name in named}
-        taken, more = sum(there.values()), len(there) - sum(there.values())
-        said = plan.summary(found, 2).splitlines()[-2:]
+        there = {step.name for step in found if step.recorded}
+        assert there == {step.name for step in found if "/contrastive/" in step.name}
+        assert there == (set() if recorded else named & of_grid)
+        taken, more = plan.taken("rlmrec", "amazon", recorded), len(there)
+        assert taken == len(named) - more > 0
+        said = plan.summary(found, 2, taken).splitlines()[-2:]
         assert f"{taken} of the trainings come from data/recorded" in said
         assert bool(more) == said[-1].startswith(f"{more} of those that are to be trained are in data/recorded: make")
     assert "data/recorded" not in plan.summary([plan.Step("a", "x", 1)], 2)
@@ -158,7 +161,7 @@ def test_a_recorded_training_is_told_by_its_manifest(tmp_path, monkeypatch):
     from lib.workflow import cells, recorded_runs
 
     task = next(task for task in pipeline.tasks(experiments.chosen("rlmrec", "amazon")) if "/seed" in task.name)
-    monkeypatch.setattr(plan, "ROOT", tmp_path)
+    monkeypatch.setattr(to_train, "ROOT", tmp_path)
     assert not plan._is_recorded(task)
     record = tmp_path / f"data/recorded/amazon/runs/{task.name}.zip"
     record.parent.mkdir(parents=True)

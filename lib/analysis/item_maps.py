@@ -109,7 +109,19 @@ def _fit_umap(vectors: np.ndarray, options: dict) -> np.ndarray:
     with without_widgets():
         from umap import UMAP  # here because its import compiles for seconds
 
+    _keep_compiled()
     with warnings.catch_warnings():  # islands in the neighbour graph are a finding, not a fault
         warnings.filterwarnings("ignore", message="Graph is not fully connected")
         # a fixed random_state makes UMAP use one thread anyway; asked for more it only warns
         return UMAP(n_jobs=1, **options).fit_transform(vectors)
+
+
+def _keep_compiled() -> None:
+    """Have numba keep on disk what it compiles of UMAP: without that, every process compiles it for 12 seconds."""
+    from numba.core.dispatcher import Dispatcher
+    from umap import distances, layouts, umap_, utils
+
+    for module in (distances, layouts, umap_, utils):
+        for function in vars(module).values():
+            if isinstance(function, Dispatcher):
+                function.enable_caching()

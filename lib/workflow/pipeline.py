@@ -17,6 +17,7 @@ from lib.workflow.experiments import CellName, Experiment, Grid
 from lib.workflow.input_files import cell_files, dataset_files, encoder_files, fetched, is_data, paper_files
 from lib.workflow.notebook_jobs import Job
 from lib.workflow.notebook_parameters import declared
+from lib.workflow.to_train import record_of, runs
 
 # notebooks whose first result does not have the notebook's own name
 FIRST_RESULT = {"01_data": "data_card", "06_tables": "ranking"}
@@ -48,13 +49,16 @@ class Task:
 def tasks(experiments: list[Experiment], recorded: bool = False) -> list[Task]:
     """All tasks of some experiments, each once, what others wait for first.
 
-    recorded: runs of data/recorded will do in place of trainings, without the notebooks that need vectors.
+    There is none for a run that data/recorded has and nothing needs the vectors of: notebooks that read it take it from
+    there, which is done before a kernel of its own would have started. recorded: this goes for the grid too, and the
+    notebooks that need vectors are left out.
     """
     found = {}
     for experiment in experiments:
         made = executions(experiment, recorded)
-        cells = _trainings(experiment, made, recorded)
-        notebooks = [_paper_notebook(experiment, execution) for execution in made]
+        trained = runs(experiment, made, recorded).trained
+        cells = _trainings(experiment, trained)
+        notebooks = [_paper_notebook(experiment, execution, {cell.folder for cell in trained}) for execution in made]
         shared = _shared(experiment.dataset, experiment.grid) if experiment.grid.cells() else []
         for task in [*shared, *cells, *notebooks]:
             # papers share data, vectors and trainings, and a stamp belongs to one task
@@ -124,21 +128,13 @@ def _shared_task(notebook: str, dataset: str, grid: Grid, reads: list[str], **op
 # Trainings
 
 
-def _trainings(experiment: Experiment, executions: list[Execution], recorded: bool) -> list[Task]:
-    """The cells of the grid, and those that the notebooks need beside them.
-
-    Studies compare metrics, so their runs may come from data/recorded; those of the grid are trained for their vectors,
-    unless all are to come from there.
-    """
-    dataset, grid = experiment.dataset, experiment.grid
-    vectors = dict.fromkeys(grid.named(dataset), not recorded)
-    for cell in (cell for execution in executions for cell in execution.cells):
-        for needed in [cell.earlier, cell] if cell.earlier else [cell]:
-            vectors.setdefault(needed, False)
-    encoded = [_text_vectors(dataset, grid).done] if grid.encodes else []
+def _trainings(experiment: Experiment, trained: dict[CellName, bool]) -> list[Task]:
+    """The cells of the grid, and those that the notebooks need beside them."""
+    grid = experiment.grid
+    encoded = [_text_vectors(experiment.dataset, grid).done] if grid.encodes else []
     return [
         training(cell, grid.scale, {} if whole else {"vectors": False}, encoded if reads_text(cell.alignment) else [])
-        for cell, whole in vectors.items()
+        for cell, whole in trained.items()
     ]
 
 
@@ -165,8 +161,11 @@ def training(cell: CellName, scale: str, values: dict | None = None, after: Sequ
 # Notebooks of a paper
 
 
-def _paper_notebook(experiment: Experiment, execution: Execution) -> Task:
-    """A notebook that reads runs; the results of one that is about a backbone end with its name."""
+def _paper_notebook(experiment: Experiment, execution: Execution, trained: set[str]) -> Task:
+    """A notebook that reads runs; the results of one that is about a backbone end with its name.
+
+    trained: the folders of the runs that tasks train; others it takes from data/recorded.
+    """
     paper, dataset, grid = experiment.paper, experiment.dataset, experiment.grid
     ending = f"_{execution.backbone}" if execution.backbone else ""
     # none: an empty grid's
@@ -177,7 +176,13 @@ def _paper_notebook(experiment: Experiment, execution: Execution) -> Task:
         f"{paper}/{execution.name}",
         f"{runs_of(grid.scale)}/{dataset}/notebooks/{paper}/{execution.name}{ending}.done",
         offered(experiment),
-        [*_runs_read(experiment, execution), *dataset_files(dataset), *paper_files(paper, dataset), *texts, *published],
+        [
+            *_runs_read(experiment, execution, trained),
+            *dataset_files(dataset),
+            *paper_files(paper, dataset),
+            *texts,
+            *published,
+        ],
         [f"{results_folder(paper, dataset, grid.scale)}/files/{_first_result(execution.name)}{ending}.json"],
         chosen=execution.values,
         resources={"gpu": 1, "mem_mb": MEMORY, "runtime": 120},
@@ -186,8 +191,8 @@ def _paper_notebook(experiment: Experiment, execution: Execution) -> Task:
     return replace(task, code=[experiment.file])
 
 
-def _runs_read(experiment: Experiment, execution: Execution) -> list[str]:
-    """The metrics of the runs that a notebook reads: all of the grid, or of one backbone and of the study.
+def _runs_read(experiment: Experiment, execution: Execution, trained: set[str]) -> list[str]:
+    """What tells of the runs that a notebook reads: all of the grid, or of one backbone and of the study.
 
     The base models of the other backbones are among the latter: they tell how far seeds spread.
     """
@@ -195,7 +200,7 @@ def _runs_read(experiment: Experiment, execution: Execution) -> list[str]:
     folders = grid.folders(dataset, backbones=[backbone] if backbone else None)
     if backbone:
         folders += grid.folders(dataset, alignments=["base"]) + [cell.folder for cell in execution.cells]
-    return [f"{folder}/metrics.json" for folder in dict.fromkeys(folders)]
+    return [f"{one}/metrics.json" if one in trained else record_of(one) for one in dict.fromkeys(folders)]
 
 
 def _first_result(notebook: str) -> str:

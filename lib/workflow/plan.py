@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from lib.core.errors import UserError
 from lib.core.files import ROOT
-from lib.workflow import experiments, pipeline
+from lib.workflow import experiments, pipeline, to_train
 from lib.workflow.durations import estimate, measured
-from lib.workflow.input_files import recorded_run
+from lib.workflow.executions import executions
+from lib.workflow.experiments import CellName
 from lib.workflow.notebook_jobs import OWN_CODE
 from lib.workflow.pipeline import Task
 
-TAKEN = "from data/recorded"
 REREAD = 6.0  # seconds to execute 04_train for a finished run
 
 
@@ -42,10 +42,18 @@ def plan(paper: str = "all", dataset: str = "default", recorded: bool = False) -
             if task.job and task.job.notebook.stem == "04_train":
                 if _only_code_changed(task) and _is_trained(task):
                     why, seconds = f"trained, only its notebook is executed again ({why})", REREAD
-                elif (there := _is_recorded(task)) and not task.job.parameters.get("vectors", True):
-                    why, seconds = TAKEN, REREAD
+                else:
+                    there = _is_recorded(task)
             steps.append(Step(task.name, why, seconds, there))
     return steps
+
+
+def taken(paper: str = "all", dataset: str = "default", recorded: bool = False) -> int:
+    """How many runs `make paper` takes from data/recorded; there is no step for them."""
+    chosen = experiments.chosen(paper, dataset)
+    found = [to_train.runs(own, executions(own, recorded), recorded) for own in chosen]
+    trained = {cell.folder for runs in found for cell in runs.trained}  # perhaps by another paper
+    return len({cell.folder for runs in found for cell in runs.taken} - trained)
 
 
 def _reason(task: Task, unsettled: set[str]) -> str:
@@ -94,13 +102,7 @@ def _is_trained(task: Task) -> bool:
 
 def _is_recorded(task: Task) -> bool:
     """Whether data/recorded has the run of a training, with today's settings and code."""
-    if not (ROOT / recorded_run(task.job.parameters["dataset"], task.name)).exists():
-        return False
-    from lib.workflow.cells import of_this_code
-    from lib.workflow.recorded_runs import manifest
-
-    cell = _cell(task)
-    return of_this_code(manifest(cell.record), cell)
+    return to_train.is_recorded(CellName(**{name: task.job.parameters[name] for name in CellName._fields}))
 
 
 def _cell(task: Task):
@@ -110,12 +112,14 @@ def _cell(task: Task):
     return GraphCell(resolve(**{name: value for name, value in task.job.parameters.items() if name != "vectors"}))
 
 
-def summary(steps: list[Step], cores: int) -> str:
-    """The plan as text: one line per step, the time it all takes, and how many trainings data/recorded has."""
+def summary(steps: list[Step], cores: int, taken: int = 0) -> str:
+    """The plan as text: one line per step, the time it all takes, and how many trainings data/recorded has.
+
+    taken: those that come from there.
+    """
     if not steps:
         return "nothing to do: everything is up to date"
-    taken = sum(step.why == TAKEN for step in steps)
-    more = sum(step.recorded for step in steps) - taken
+    more = sum(step.recorded for step in steps)
     said = [f"{taken} of the trainings come from data/recorded"] if taken else []
     if more:
         hint = "make paper RECORDED=yes takes them from there too and leaves out what needs vectors"

@@ -9,6 +9,7 @@ mixture         joint vectors of text, collaborative and aligned parts (Eq. 7)
 vector_cells    all parts of these vectors, computed once
 retrieval       which rated items are like the target, for all samples at once
 rerank          similar and recent items merged into one list (Eq. 8)
+kinds           every kind of retrieval side by side
 relevance       whether retrieved items tell if the target is liked
 prompts         what the language model is asked about a sample
 augmentation    which prompts it is tuned on

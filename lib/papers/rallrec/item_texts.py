@@ -10,6 +10,7 @@ import pandas as pd
 
 from lib.core.errors import UserError
 from lib.core.files import ROOT
+from lib.data.dataset_settings import DatasetSettings
 from lib.data.samples import Samples
 from lib.language.llm import asking, recorded
 from lib.language.llm.language_models import EndpointModel, LocalModel
@@ -90,10 +91,28 @@ def folder(dataset: str, model: str, data: Path = ROOT / "data") -> Path:
     return Path(data) / "recorded" / dataset / "rallrec" / model
 
 
-def write(samples: Samples, wording: str, model: LocalModel | EndpointModel, data: Path = ROOT / "data", **how) -> dict:
+def write(
+    samples: Samples,
+    about: DatasetSettings,
+    model: LocalModel | EndpointModel,
+    data: Path = ROOT / "data",
+    live: bool = False,
+    writer=None,
+) -> dict:
     """Let `model` write what its recording lacks; returns and raises what `asking.write` does."""
-    where = folder(samples.name, model.name, data)
-    return asking.write(requests(samples, wording), DescriptionParser(), model, where, **how)
+    asked, where = requests(samples, about.wording), folder(samples.name, model.name, data)
+    return asking.write(asked, DescriptionParser(), model, where, live, writer)
+
+
+def pending(
+    samples: Samples,
+    about: DatasetSettings,
+    model: LocalModel | EndpointModel,
+    data: Path = ROOT / "data",
+    live: bool = False,
+) -> list[Request]:
+    """The requests that `write` would ask."""
+    return asking.pending(requests(samples, about.wording), model, folder(samples.name, model.name, data), live)
 
 
 def descriptions(samples: Samples, wording: str, model: str, data: Path = ROOT / "data") -> pd.DataFrame:
@@ -103,7 +122,7 @@ def descriptions(samples: Samples, wording: str, model: str, data: Path = ROOT /
     if missing := sum(request.key not in answers for request in asked):
         raise UserError(
             f"{missing} of {len(asked)} descriptions of {samples.name} by {model} are not recorded (the data or the "
-            f"request changed): record them with: python -m lib rallrec describe {samples.name} --model {model}"
+            f"request changed): record them with: python -m lib profiles {samples.name} --model {model} --paper rallrec"
         )
     found = [answers[request.key] for request in asked]
     return pd.DataFrame({"text": [one.text for one in found], "status": [one.status for one in found]})
