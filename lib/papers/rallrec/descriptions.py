@@ -25,6 +25,8 @@ MISSING = {"", "unknown", "nan", "none", "n/a"}
 # what speaks of the request instead of the item, or of the one who writes
 COPIED = re.compile(r"\b(as an ai|language model|i'm sorry|i cannot|fewer than|description)\b|<\|im_|\bI (am|have)\b")
 
+INITIAL = re.compile(r"\b[A-Z]\.$")  # of a name that was cut off, as in Michael B.
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -66,7 +68,7 @@ class DescriptionParser(Parser):
 
     def parse(self, reply: str | None) -> str:
         """The description; raises ValueError when it is too short, repeats itself or speaks of something else."""
-        text = whole_sentences(" ".join((reply or "").replace('"', "").split()))
+        text = _sentences(" ".join((reply or "").replace('"', "").split()))
         words = text.lower().split()
         if not SHORTEST <= len(words) <= LONGEST:
             raise ValueError(f"it has {len(words)} words in whole sentences instead of {SHORTEST} to {LONGEST}")
@@ -79,8 +81,16 @@ class DescriptionParser(Parser):
     def completed(self, opening: str, continuation: str) -> tuple[str, bool]:
         """Opening and continuation, cut at the last whole sentence within the limit."""
         whole = " ".join((opening + continuation.partition(self.stop)[0]).split())
-        kept = whole_sentences(" ".join(whole.split()[:LONGEST]), after=len(opening))
+        kept = _sentences(" ".join(whole.split()[:LONGEST]), after=len(opening))
         return kept, kept != whole
+
+
+def _sentences(text: str, after: int = 0) -> str:
+    """The whole sentences of a text that end behind position `after`; the dot of an initial ends none."""
+    kept = whole_sentences(text, after)
+    while INITIAL.search(kept):
+        kept = whole_sentences(kept[:-1], after)
+    return kept
 
 
 def requests(samples: Samples, subject: str) -> list[Request]:
