@@ -229,3 +229,9 @@ def test_short_histories_are_reordered_on_request_only():
     assert kept.tolist() == similar.tolist()
     moved = rerank(*both(similar, recent, 4), SETTINGS.model_copy(update={"reorder_short": True, "alpha": 0.2}))
     assert sorted(moved[0]) == sorted(similar[0]) and moved.tolist() != similar.tolist()
+
+
+def test_the_scale_of_similarities_does_not_matter():
+    samples, vectors = random_samples(seed=8), unit_vectors(9, seed=8)
+    found = retrieve(samples, Similarity(vectors), 4).positions
+    assert retrieve(samples, Similarity(1000 * vectors), 4).positions.tolist() == found.tolist()
