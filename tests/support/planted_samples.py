@@ -31,26 +31,24 @@ def random_samples(seed=0, n_users=12, n_items=9, longest=30, min_history=0) -> 
     return samples_of(events.assign(time=rng.permutation(n)), items, pd.DataFrame({"id": range(n_users)}), min_history)
 
 
-def planted(seed=0, n_users=150, n_items=160, per_user=40) -> tuple[Samples, np.ndarray]:
+def planted(seed=0, n_users=200, n_items=240, per_user=30, style=1.5) -> tuple[Samples, np.ndarray]:
     """Samples, and text vectors [n_items, 24] that tell the kind of 70% of the items, of 15% a wrong one, else none.
 
-    Users take what is of their kind more often, and like it better.
+    Users take what is of their kind more often, and like it better. A text is also in one of four styles, which nobody
+    cares for: `style` says how much of it is that.
     """
     rng = np.random.default_rng(seed)
     kind, quality = rng.integers(0, len(KINDS), n_items), rng.normal(0, 0.4, n_items)
-    taste = rng.normal(0, 1, (n_users, len(KINDS)))
-    liking = taste[:, kind]
-    draw = 0.7 * liking + rng.gumbel(size=liking.shape)
-    item = np.argsort(-draw, axis=1)[:, :per_user]
-    item = rng.permuted(item, axis=1)
-    user = np.repeat(np.arange(n_users), per_user)
-    item = item.ravel()
+    liking = rng.normal(0, 1, (n_users, len(KINDS)))[:, kind]
+    chosen = np.argsort(-0.7 * liking - rng.gumbel(size=liking.shape), axis=1)[:, :per_user]
+    user, item = np.repeat(np.arange(n_users), per_user), rng.permuted(chosen, axis=1).ravel()
     value = 3.3 + 1.1 * liking[user, item] + quality[item] + rng.normal(0, 0.6, len(user))
     events = pd.DataFrame({"user": user, "item": item, "rating": value.round().clip(1, 5)})
     told = rng.choice(3, n_items, p=[0.7, 0.15, 0.15])  # right, wrong, nothing
     said = np.where(told == 1, (kind + rng.integers(1, len(KINDS), n_items)) % len(KINDS), kind)
-    words = rng.normal(0, 1, (len(KINDS), 24))
-    text = 3 + rng.normal(0, 0.7, (n_items, 24)) + np.where(told[:, None] == 2, 0, words[said])
+    words, styles = rng.normal(0, 1, (len(KINDS), 24)), style * rng.normal(0, 1, (4, 24))
+    text = 3 + np.where(told[:, None] == 2, 0, words[said]) + styles[rng.integers(0, 4, n_items)]
+    text += rng.normal(0, 0.7, text.shape)
     titles = [f"{KINDS[said[index]].title()} {index}" for index in range(n_items)]
     items = pd.DataFrame({"id": range(n_items), "title": titles, "genre": np.array(KINDS)[kind]})
     events["time"] = rng.permutation(len(events))
