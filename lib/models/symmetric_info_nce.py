@@ -1,4 +1,4 @@
-"""InfoNCE in both directions between two kinds of vectors of the same things (docs/methods/rallrec.md Eq. 5)."""
+"""InfoNCE in both directions between two kinds of vectors of the same things (RALLRec, Eq. 5)."""
 
 from torch import Tensor
 

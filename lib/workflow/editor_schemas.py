@@ -1,5 +1,6 @@
 """JSON schemas of params/*.yaml, with which an editor completes keys, explains them and marks mistakes while typing."""
 
+import importlib
 import json
 from pathlib import Path
 
@@ -34,7 +35,15 @@ def schemas() -> dict[str, dict]:
     known["dataset"]["properties"]["wording"]["enum"] = list(WORDINGS)
     known["experiments"] = TypeAdapter(dict[str, dict[str, Entry]]).json_schema()  # by paper and dataset
     known["dataset_experiments"] = TypeAdapter(dict[str, Entry]).json_schema()  # by paper
-    return known | {"protocol": _protocol(), "cell": _cell()}
+    return known | {"protocol": _protocol(), "cell": _cell()} | _papers()
+
+
+def _papers() -> dict[str, dict]:
+    """Those of params/papers/<paper>.yaml, which the paper's own `settings` module describes."""
+    folders = sorted((ROOT / "lib/papers").glob("*/settings.py"))
+    # by name at run time, since papers build on this room and not the other way round
+    modules = {path.parent.name: importlib.import_module(f"lib.papers.{path.parent.name}.settings") for path in folders}
+    return {name: module.schema() for name, module in modules.items()}
 
 
 def _short_members(schema: dict) -> dict:

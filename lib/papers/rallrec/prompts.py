@@ -130,7 +130,8 @@ class Renderer:
         """The slots in order: profile, lead-in, history, reading aid, question, instruction."""
         wording, who = self.wording, self.pronouns[user]
         profile = [f"{wording.person}: {self.profiles[user]}."] if self.profiles[user] else []
-        told = f"{who.capitalize()} {wording.did}{' and rated' * self.rated} these {wording.item}s{wording.said[mode]}: [{', '.join(history)}]"
+        did = f"{who.capitalize()} {wording.did}{' and rated' * self.rated}"
+        told = f"{did} these {wording.item}s{wording.said[mode]}: [{', '.join(history)}]"
         aid = [self._reading_aid(who)] if history and self.rated else []
         question = f"Will {who} like ***{self.titles[item]}***?"
         middle = [question, *aid] if wording.aid_last else [*aid, question]

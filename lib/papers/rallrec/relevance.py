@@ -28,7 +28,7 @@ def relevance(
     rng: np.random.Generator,
     draws: int = 1000,
 ) -> pd.DataFrame:
-    """Relevance AUC with a 95% interval: columns vectors, metric, value, ci_low, ci_high, above_recent and its interval.
+    """Relevance AUC with a 95% interval: vectors, metric, value, ci_low, ci_high, above_recent and its interval.
 
     `positions` [len(rows), K] by kind of retrieval, `vectors` [n_items, D] of those kinds that have some. Samples
     without a candidate are left out. Intervals are percentiles over resampled users, the same ones for all kinds, so

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, TypeAdapter
 
-from lib.core.errors import UserError, unknown
+from lib.core.errors import UserError, short, unknown
 from lib.core.files import ROOT, read_yaml
 from lib.core.settings import Seed, Strict, validated
 from lib.training.run_settings import SCALES
@@ -122,18 +122,25 @@ def load(scale: str, dataset: str | None = None, params: Path = ROOT / "params")
     for key in content:
         if key not in (*SCALES, "datasets"):
             raise UserError(f"{path}: {unknown('key', key, [*SCALES, 'datasets'])}")
-    of_dataset = (content.get("datasets") or {}).get(dataset)
-    values = merged(content.get("paper") or {}, of_dataset)
+    values = merged(_block(content, "paper", path), _block(_block(content, "datasets", path), dataset, path))
     if scale != "paper":
-        values = merged(values, content.get(scale))
+        values = merged(values, _block(content, scale, path))
     return validated(RallrecSettings, values, f"{path} ({scale})")
 
 
-def merged(whole: dict, changes: dict | None) -> dict:
+def _block(content: dict, key: str | None, path: Path) -> dict:
+    """The block under `key`, empty where there is none; raises UserError where something else stands there."""
+    block = content.get(key)
+    if block is not None and not isinstance(block, dict):
+        raise UserError(f"{path}: {key} should be a block of 'key: value', got {short(repr(block), 80)}")
+    return block or {}
+
+
+def merged(whole: dict, changes: dict) -> dict:
     """`whole` with the values of `changes`, block by block."""
     blocks = {
         key: merged(whole[key], value) if isinstance(value, dict) and isinstance(whole.get(key), dict) else value
-        for key, value in (changes or {}).items()
+        for key, value in changes.items()
     }
     return whole | blocks
 
