@@ -8,5 +8,6 @@ Modules, in the order in which they are best read:
     log_partition   log sum exp over many candidates without keeping the logits
     losses          BPR, the squared norm, and InfoNCE: in plain form, and fast
     backbones       recommenders without text, one file each
+    click           models of rated samples: the probability that a user likes an item
     alignment       how text shapes the vectors of any backbone, one file each
 """

@@ -10,4 +10,5 @@ Modules, in the order in which they are best read:
     devices       the processor or the GPU
     run_folder    what a finished run left on disk
     train         computes one run into its folder
+    click_settings, click_fit, click_run  the same three steps for click models: settings, epochs, results
 """
