@@ -1,13 +1,12 @@
-"""What the language model is asked: prompts, the set it is tuned on, requests for descriptions."""
+"""What the language model is asked: prompts, the set it is tuned on."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from fake_llm import SMOLLM2, Echo
 from planted_samples import random_samples, samples_of
 
 from lib.core.errors import UserError
-from lib.papers.rallrec import augmentation, descriptions
+from lib.papers.rallrec import augmentation
 from lib.papers.rallrec.prompts import MODES, Renderer, answers
 from lib.papers.rallrec.retrieval import Recency, retrieve
 
@@ -168,72 +167,3 @@ def test_the_first_test_samples_in_time():
 def test_a_split_without_samples():
     with pytest.raises(UserError, match="planted has no validation samples"):
         augmentation.sampled_rows(films(), "validation", 3, 1)
-
-
-# Descriptions
-
-
-def test_a_request_tells_the_facts_and_opens_the_answer_with_them():
-    first, *_, last = descriptions.requests(films(), "films")
-    assert first.side == "item" and first.index == 0
-    assert first.user.startswith('Title: Heat "Uncut" (1995)\nGenre: Crime\nDescribe this film in fewer than 80 words')
-    assert first.opening == 'Heat "Uncut" (1995) is a film; genre: Crime. It tells the story of'
-    assert first.fallback == 'Heat "Uncut" (1995) is a film; genre: Crime.' and last.index == 3
-
-
-def test_what_is_not_known_is_not_told_and_an_item_without_title_is_not_asked_about():
-    items = pd.DataFrame({"id": ["0-1", "0-2", "0-3"], "title": ["Emma", np.nan, "Dune"], "author": ["Austen", "X", "unknown"]})  # fmt: skip
-    samples = random_samples(n_items=3)
-    object.__setattr__(samples, "items", items)
-    first, second = descriptions.requests(samples, "books")
-    assert first.user.startswith("Title: Emma\nISBN: 0-1\nAuthor: Austen\nDescribe this book")
-    assert second.index == 2 and "Author" not in second.user
-    texts = descriptions.title_texts(samples, "books")
-    assert texts == ["Emma is a book; isbn: 0-1; author: Austen.", "", "Dune is a book; isbn: 0-3."]
-
-
-GOOD = "Heat is a film; genre: crime. It tells the story of two men who chase each other through a large city."
-
-
-def test_whole_sentences_within_the_limit_are_kept():
-    parser = descriptions.DescriptionParser()
-    assert parser.parse(f' "{GOOD}"\nThe cast includes Michael B. and Val') == GOOD
-    reply, cut = parser.completed("Heat is a film. It", " plays in a city. " + "The mood is dark. " * 40 + "\nMore")
-    assert cut and len(reply.split()) <= 80 and reply.endswith("dark.")
-    assert parser.completed("It", " is short.\nSure") == ("It is short.", False)
-
-
-@pytest.mark.parametrize(
-    ("reply", "said"),
-    [
-        (None, "0 words"),
-        ("A film.", "2 words"),
-        (" ".join(f"word{index}" for index in range(90)) + ".", "90 words"),
-        ("It is good and good and good. " * 5, "repeats itself"),
-        (GOOD + " As an AI I have not seen it.", "speaks of the request"),
-        (GOOD.replace("two men", "one Description"), "12|speaks"),
-    ],
-)
-def test_unusable_descriptions(reply, said):
-    if said == "12|speaks":  # a capital letter is a title's
-        assert descriptions.DescriptionParser().parse(reply)
-        return
-    with pytest.raises(ValueError, match=said):
-        descriptions.DescriptionParser().parse(reply)
-
-
-def test_descriptions_are_recorded_and_found_again(tmp_path):
-    samples, writer = films(), Echo()
-    with pytest.raises(UserError, match="4 of 4 descriptions of planted are not in the recording of smollm2"):
-        descriptions.load(samples, "films", "smollm2", tmp_path)
-    descriptions.write(samples, "films", SMOLLM2, tmp_path, writer=writer)
-    assert (tmp_path / "recorded/planted/descriptions/smollm2/items.jsonl").exists()
-    texts = descriptions.load(samples, "films", "smollm2", tmp_path)
-    assert texts[3] == "Echo of Jaws (1975) is a film; genre: Horror." and len(writer.asked) == 4
-
-
-def test_descriptions_need_titles():
-    with pytest.raises(UserError, match="no column title"):
-        descriptions.requests(films(items=pd.DataFrame({"id": range(4)})), "films")
-    with pytest.raises(UserError, match="did you mean 'films'"):
-        descriptions.requests(films(), "film")

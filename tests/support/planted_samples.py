@@ -15,10 +15,12 @@ def samples_of(events: pd.DataFrame, items: pd.DataFrame, users: pd.DataFrame, m
     events["split"] = np.array(["train", "validation", "test"])[part]
     events = events.sort_values(["user", "time"], kind="stable").reset_index(drop=True)
     before = events.groupby("user").cumcount()
-    rows = events.assign(label=(events.rating > 3).astype(int), start=np.arange(len(events)) - before)
+    chosen = {"liked_above": 3, "scale": (1, 5), "repeats": True} | changes
+    label = (events.rating > chosen["liked_above"]).astype(int)
+    rows = events.assign(label=label, start=np.arange(len(events)) - before)
     rows["stop"] = np.arange(len(events))
     rows = rows[before >= min_history].sort_values("time", kind="stable").reset_index(drop=True)
-    return Samples("planted", items, users, events, rows, **{"liked_above": 3, "scale": (1, 5)} | changes)
+    return Samples("planted", items, users, events, rows, **chosen)
 
 
 def random_samples(seed=0, n_users=12, n_items=9, longest=30, min_history=0) -> Samples:
