@@ -16,8 +16,9 @@ def films(**changes):
     titles = ['Heat "Uncut" (1995)', "Big  Night (1996)", "Fargo (1996)", "Jaws (1975)"]
     items = pd.DataFrame({"id": range(4), "title": titles, "genre": ["Crime", "Drama", np.nan, "Horror"]})
     users = pd.DataFrame({"id": [7], "gender": ["female"], "age": ["25-34"], "occupation": ["writer"]})
-    ratings = {"user": 0, "item": range(4), "rating": [4.0, 1.0, 4.5, 2.0], "time": range(4)}
-    return samples_of(pd.DataFrame(ratings), *[changes.pop(name, frame) for name, frame in (("items", items), ("users", users))], **changes)  # fmt: skip
+    items, users = changes.pop("items", items), changes.pop("users", users)
+    events = pd.DataFrame({"user": 0, "item": range(4), "rating": [4.0, 1.0, 4.5, 2.0], "time": range(4)})
+    return samples_of(events, items, users, **changes)
 
 
 LAST, PLACES = np.array([3]), np.array([[2, 0, 1]])
@@ -109,11 +110,12 @@ def words(texts):
     return [len(text.split()) for text in texts]
 
 
-def test_a_long_prompt_shows_fewer_items_and_no_other_changes():
+@pytest.mark.parametrize("limit", range(32, 56, 4))
+def test_a_long_prompt_shows_fewer_items_and_no_other_changes(limit):
     samples = random_samples(seed=2, longest=40)
     rows, renderer = np.arange(len(samples.rows)), Renderer(samples, "films")
     positions = retrieve(samples, Recency(), 8).positions
-    whole, limit = renderer.prompts(rows, positions, "recent"), 44
+    whole = renderer.prompts(rows, positions, "recent")
     texts, shown = renderer.fitting(rows, positions, "recent", limit, words)
     lengths = np.array(words(whole))
     assert (lengths > limit).any() and (lengths <= limit).any() and max(words(texts)) <= limit

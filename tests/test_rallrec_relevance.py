@@ -72,6 +72,14 @@ def test_intervals_resample_users_and_gains_are_paired():
     assert recent.ci_low == pytest.approx(low, abs=0.01) and recent.ci_high == pytest.approx(high, abs=0.01)
 
 
+def test_users_are_drawn_and_not_samples():
+    users = np.array([7, 3, 7, 7, 9])
+    weights = relevance.user_weights(users, np.random.default_rng(0), draws=50)
+    assert (weights[0] == 1).all() and weights.shape == (51, 5)
+    assert (weights[1:, 0] == weights[1:, 2]).all() and (weights[1:, 0] == weights[1:, 3]).all()
+    assert (weights[1:, [0, 1, 4]].sum(1) == 3).all() and len(np.unique(weights[1:, 0])) > 2
+
+
 def test_samples_of_one_label():
     samples, _ = planted(n_users=20, n_items=20, per_user=8)
     rows = np.flatnonzero(samples.rows.label == 1)

@@ -72,6 +72,13 @@ def test_one_edge_of_each_active_user_is_held_out_and_no_item_loses_its_last():
     assert (again.validation != data.validation).nnz == 0, "the order of the edges decides nothing"
 
 
+def test_no_item_loses_its_last_edge_where_most_have_few():
+    samples, _ = planted(n_users=40, n_items=200, per_user=8)
+    edges = train_edges(samples)
+    data = collaborative.split_edges(edges, 40, 200, 3, seed=0)
+    assert edges.item.nunique() == np.count_nonzero(data.train.sum(0)) and data.validation.nnz > 30
+
+
 def test_items_without_edges_have_no_vector():
     samples, _ = planted(n_users=60, n_items=40, per_user=10)
     edges = train_edges(samples)
@@ -117,6 +124,15 @@ def test_alignment_finds_the_collaborative_vectors_of_held_out_items():
     assert first.epoch == 0 and np.isnan(first.loss) and first["recall@10"] == before.recall[0]
     assert best == after.recall[1], "the best epoch's weights were kept"
     assert found.history.alignment.iloc[-1] < first.alignment
+
+
+def test_the_best_epoch_is_kept_where_later_ones_are_worse():
+    text, colla = related()
+    text += np.random.default_rng(1).normal(0, 6, text.shape)
+    found = text_alignment.aligned_vectors(text, colla, ALIGNMENT.model_copy(update={"patience": 60}), seed=0)
+    recall = found.history["recall@10"]
+    kept = text_alignment.recall_curve(found.vectors, colla, found.held_out, (10,)).recall[0]
+    assert recall.iloc[-1] < recall.max() == kept and len(recall) == ALIGNMENT.epochs + 1
 
 
 def test_held_out_items_do_not_train():

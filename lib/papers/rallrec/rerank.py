@@ -59,7 +59,7 @@ def _by_sum(both: np.ndarray, scores: np.ndarray, k: int) -> np.ndarray:
     twice = both[:, :k, None] == both[:, None, k:]  # [n, K, K]
     twice &= both[:, :k, None] != NONE
     sums = np.broadcast_to(scores, both.shape).copy()
-    sums[:, :k] += twice @ scores[k:]
+    # of its two places one with the sum is enough: the other, with less, comes later and is dropped
     sums[:, k:] += np.einsum("nij,i->nj", twice, scores[:k])
     order = np.argsort(-np.round(sums, DECIMALS), axis=1, kind="stable")
     return first_distinct(np.take_along_axis(both, order, axis=1), k)
