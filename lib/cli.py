@@ -143,18 +143,17 @@ def fetch(names: list[str], local: Path | None) -> None:
 
 
 def profiles(dataset: str, paper: str, model: str | None, live: bool, threads, budget, estimate: bool) -> None:
-    """Let a language model write the texts that a paper needs; records its answers and goes on where it stopped."""
+    """Let a language model write the texts that a paper needs; records answers and goes on where it stopped."""
     from lib.data import datasets
     from lib.language import profiles as of_rlmrec
     from lib.language.llm import asking, language_models
     from lib.language.llm.estimate import estimate as cost
     from lib.papers.rallrec import item_texts
 
-    about = datasets.settings(dataset)
-    model = model or about.language_model
-    if model is None:
+    about, rallrec = datasets.settings(dataset), paper == "rallrec"
+    if not (model := model or about.language_model):
         raise UserError(f"the profiles of {dataset} came with its data: name another writer with --model")
-    settings, rallrec = language_models.load(model), paper == "rallrec"
+    settings = language_models.load(model)
     writing, data = (item_texts, datasets.load_samples(dataset)) if rallrec else (of_rlmrec, datasets.load(dataset))
     pending = writing.pending(data, about, settings, live=live)
     print(cost(pending, settings) if pending else f"all answers of {model} are recorded")

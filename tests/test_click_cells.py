@@ -143,6 +143,7 @@ def test_shipped_settings_are_those_of_the_note(model):
     assert found.protocol.batch_size == 512 and found.features.history == 30
     books = click_settings.resolve("bookcrossing", model, search=True)
     assert books.network["embedding_size"] == 16 and books.protocol.batch_size == 64 and books.features.history == 60
+    assert click_settings.resolve("bookcrossing", model, "fewshot").protocol.batch_size == 32
     assert len(books.combinations()) == 4 and {c["embedding_size"] for c in books.combinations()} == {8, 16}
     assert click_settings.ClickSettings(**json.loads(json.dumps(books.model_dump(mode="json")))).digest == books.digest
 

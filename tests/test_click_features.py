@@ -93,7 +93,8 @@ def test_the_fingerprint_follows_all_that_a_model_can_see():
     base = features(SAMPLES, TRAINING, settings).fingerprint
     assert features(rated_toys.likes(n_users=30, per_user=15), TRAINING, settings).fingerprint == base
     other_genre = SAMPLES.items.assign(genre=np.roll(SAMPLES.items.genre, 1))
-    label = SAMPLES.rows.assign(label=1 - SAMPLES.rows.label)
+    rated = SAMPLES.rows.assign(rating=6 - SAMPLES.rows.rating)
+    label = rated.assign(label=(rated.rating > SAMPLES.liked_above).astype(int))
     changed = [{"items": other_genre}, {"rows": label}]
     found = {features(dataclasses.replace(SAMPLES, **change), TRAINING, settings).fingerprint for change in changed}
     assert len(found | {base, features(SAMPLES, TRAINING, FeatureSettings(history=5)).fingerprint}) == 4
@@ -106,7 +107,7 @@ def test_many_rows_take_seconds():
         {"user": np.arange(n) // 100, "item": np.arange(n) % 3000, "rating": 4.0, "time": np.arange(n)}
     )
     events["split"] = "train"
-    rows = events.assign(label=np.arange(n) % 2, start=np.arange(n) // 100 * 100, stop=np.arange(n))
+    rows = events.assign(label=1, start=np.arange(n) // 100 * 100, stop=np.arange(n))
     users, items = pd.DataFrame({"id": np.arange(n // 100)}), pd.DataFrame({"id": np.arange(3000)})
     samples = dataclasses.replace(SAMPLES, users=users, items=items, events=events, rows=rows)
     start = time.process_time()

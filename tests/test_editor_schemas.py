@@ -65,6 +65,15 @@ def test_a_setting_of_another_backbone_is_marked():
         jsonschema.validate(changed, SCHEMAS["cell"])
 
 
+def test_a_setting_of_another_click_model_is_marked():
+    content = yaml.safe_load((ROOT / "params/papers/click.yaml").read_text())
+    deepfm = content["networks"]["deepfm"]
+    for block in (deepfm | {"cross_layers": 3}, deepfm | {"dropout": 1}):
+        with pytest.raises(jsonschema.ValidationError, match="cross_layers|dropout|maximum"):
+            changed = content | {"networks": content["networks"] | {"deepfm": block}}
+            jsonschema.validate(changed, SCHEMAS["click"])
+
+
 def test_every_key_is_explained():
     for rule in SCHEMAS["cell"]["allOf"]:
         for block in rule["then"]["properties"]["hyperparameters"]["properties"].values():

@@ -50,7 +50,7 @@ def test_cells_of_a_paper_that_has_none_on_that_dataset(copy):
 @pytest.mark.parametrize(
     ("paper", "dataset", "found"),
     [
-        ("all", "default", {("rlmrec", "movielens-100k"), ("report", "movielens-100k")}),
+        ("all", "default", {(paper, "movielens-100k") for paper in ("rlmrec", "report", "rallrec")}),
         ("rlmrec", "amazon yelp", {("rlmrec", "amazon"), ("rlmrec", "yelp")}),
         ("report", "all", {("report", "movielens-100k"), ("report", "amazon")}),
         ("all", "yelp", {("rlmrec", "yelp")}),
@@ -254,3 +254,16 @@ def test_a_mistake_in_a_file_of_its_own_names_it(copy):
         (tree / "mine/experiments.yaml").write_text(yaml.safe_dump({"rlmrec": entry}))
         with pytest.raises(UserError, match=r"mine/experiments.yaml \(.*did you mean"):
             experiments.load(tree)
+
+
+def test_a_paper_without_a_grid_has_a_scale_and_trains_nothing(tree):
+    entry = {"own": {"amazon": {"scale": "quick", "notebooks": {}}}}
+    (tree / "experiments.yaml").write_text(
+        yaml.safe_dump(yaml.safe_load((tree / "experiments.yaml").read_text()) | entry)
+    )
+    own = experiments.load(tree)["own", "amazon"]
+    assert (own.grid.cells(), own.grid.scale, own.grid.encodes) == ([], "quick", False)
+    entry["own"]["amazon"].pop("scale")
+    (tree / "experiments.yaml").write_text(yaml.safe_dump(entry))
+    with pytest.raises(UserError, match="write either a grid or"):
+        experiments.load(tree)

@@ -28,7 +28,7 @@ class ClickProtocol(Strict):
 
 
 class Changes(Strict):
-    """What differs for one dataset; what is left out is as for all."""
+    """What differs for one dataset or for few shots; what is left out is as for all."""
 
     protocol: dict[str, Any] = {}
     features: dict[str, Any] = {}
@@ -44,6 +44,7 @@ class ClickFile(Strict):
     networks: dict[str, dict[str, Any]] = Field(description="the settings of each model")
     grid: dict[str, list] = Field({}, description="values of settings of the network or the protocol to be tried")
     datasets: dict[str, Changes] = {}
+    fewshot: Changes = Field(Changes(), description="what differs where scope is fewshot, also from the dataset")
 
 
 class ClickSettings(Strict):
@@ -112,14 +113,15 @@ def resolve(
     if model not in content.networks:
         raise unknown("click model", model, content.networks)
     own = content.datasets.get(dataset, Changes())
+    few = content.fewshot if scope == "fewshot" else Changes()
     where = f"{path} ({dataset} {model})"
     chosen = {"dataset": dataset, "model": model, "scope": scope, "seed": seed}
-    chosen["protocol"] = content.protocol.model_dump() | own.protocol
-    chosen["features"] = content.features.model_dump() | own.features
-    network = content.networks[model] | own.network
+    chosen["protocol"] = content.protocol.model_dump() | own.protocol | few.protocol
+    chosen["features"] = content.features.model_dump() | own.features | few.features
+    network = content.networks[model] | own.network | few.network
     chosen["network"] = validated(settings_class(model), network, where).model_dump(mode="json")
     settings = validated(ClickSettings, chosen, where)
-    grid = {key: tuple(values) for key, values in (content.grid | own.grid).items()}
+    grid = {key: tuple(values) for key, values in (content.grid | own.grid | few.grid).items()}
     searching = settings.model_copy(update={"grid": grid})
     for values in searching.combinations():  # all of them, before the first is trained
         searching.with_values(values)

@@ -13,6 +13,8 @@ from lib.language.llm.language_models import EndpointModel, LocalModel
 from lib.language.wording import WORDINGS
 from lib.models import alignment as alignments
 from lib.models import backbones
+from lib.models.click.networks import NETWORKS
+from lib.training.click_settings import ClickFile
 from lib.training.run_settings import SCALES, Protocol
 from lib.workflow.experiments import Entry
 
@@ -35,7 +37,7 @@ def schemas() -> dict[str, dict]:
     known["dataset"]["properties"]["wording"]["enum"] = list(WORDINGS)
     known["experiments"] = TypeAdapter(dict[str, dict[str, Entry]]).json_schema()  # by paper and dataset
     known["dataset_experiments"] = TypeAdapter(dict[str, Entry]).json_schema()  # by paper
-    return known | {"protocol": _protocol(), "cell": _cell()} | _papers()
+    return known | {"protocol": _protocol(), "cell": _cell(), "click": _click()} | _papers()
 
 
 def _papers() -> dict[str, dict]:
@@ -50,6 +52,14 @@ def _short_members(schema: dict) -> dict:
     """Also a single pattern where a source names its members, as the class takes it before it checks."""
     members = schema["$defs"]["Source"]["properties"]["members"]
     members["anyOf"] = [{"type": "string"}, {key: members.pop(key) for key in ("type", "items", "minItems")}]
+    return schema
+
+
+def _click() -> dict:
+    """papers/click.yaml, with a block of settings for each model."""
+    schema = ClickFile.model_json_schema()
+    blocks = {name: model.model_json_schema() for name, model in NETWORKS.items()}
+    schema["properties"]["networks"] |= {"properties": blocks, "additionalProperties": False}
     return schema
 
 

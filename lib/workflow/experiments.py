@@ -35,6 +35,9 @@ from lib.workflow import experiment_files
 BESIDE = ("dataset", "experiments")  # the other yaml files in a dataset's folder of params/ are those of backbones
 
 
+Scale = Literal["tiny", "quick", "paper"]
+
+
 class CellName(NamedTuple):
     """One run by its names, which may be those of variants (lib/core/names.py)."""
 
@@ -76,7 +79,7 @@ class More(Strict):
 class Grid(Strict):
     """Graph recommenders to train: every combination of backbone, alignment and seed is a cell."""
 
-    scale: Literal["tiny", "quick", "paper"] = Field(
+    scale: Scale = Field(
         description="of params/protocol.yaml; tiny: a first try in seconds, below runs/tiny and no result"
     )
     encoder: str = Field(description="of params/encoders; 'none' for data without texts, which has base models only")
@@ -128,8 +131,7 @@ class Grid(Strict):
 
     def named(self, dataset: str, **chosen) -> list[CellName]:
         """`cells` with the names of the dataset and the encoder."""
-        cells = self.cells(**chosen)
-        return [CellName(dataset, *cell[:2], self.encoder, cell[2], self.scale) for cell in cells]
+        return [CellName(dataset, *cell[:2], self.encoder, cell[2], self.scale) for cell in self.cells(**chosen)]
 
     def alignments_of(self, backbone: str) -> list[str]:
         """Base and the alignments that a backbone is trained with, neither matched nor with a changed setting.
@@ -145,9 +147,7 @@ class Entry(Strict):
     """An experiment as the yaml file writes it."""
 
     grid: Grid | str | None = Field(None, description="the cells, or the paper whose entry for this dataset has them")
-    scale: Literal["tiny", "quick", "paper"] | None = Field(
-        None, description="of the notebooks of an entry without a grid, in place of a grid's"
-    )
+    scale: Scale | None = Field(None, description="of the notebooks of an entry without a grid, in place of a grid's")
     notebooks: dict[str, dict] = Field(
         {}, description="of notebooks/<paper>/, with the parameters that differ from their defaults; backbone: each "
         "executes a notebook once for every backbone of the grid, and a list once for each that it names"
