@@ -8,8 +8,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import papermill
-from jupyter_client.manager import AsyncKernelManager
+# jsonschema, which papermill imports, would build a grammar of web addresses, of which notebooks have none; that took
+# two thirds of the import. Where the package cannot be imported, jsonschema goes without
+sys.modules.setdefault("rfc3987_syntax", None)
+import papermill  # noqa: E402
+from jupyter_client.manager import AsyncKernelManager  # noqa: E402
 
 
 class Kernel(AsyncKernelManager):
