@@ -235,6 +235,7 @@ def wait_for(condition, seconds=30):
 
 def test_what_runs_a_notebook_builds_no_grammar():
     """It takes longer than all else that every one of `make paper`'s notebooks waits for."""
-    code = "import sys; from lib.workflow import execution; print('jsonschema' in sys.modules, 'lark' in sys.modules)"
+    code = "import sys; from lib.workflow import execution; execution.import_papermill()\n"
+    code += "print('jsonschema' in sys.modules, 'lark' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert said.stdout == "True False\n", said
