@@ -68,6 +68,9 @@ def test_umap_keeps_blobs_apart_and_is_read_from_its_cache(blobs, tmp_path, monk
     assert places.shape == (200, 2)
     nearest = NearestNeighbors(n_neighbors=5).fit(places).kneighbors(return_distance=False)
     assert (truth[nearest] == truth[:, None]).mean() > 0.95
+    from umap.utils import fast_knn_indices
+
+    assert fast_knn_indices.stats.cache_path, "what numba compiled is kept for other processes"
     monkeypatch.setattr(item_maps, "_fit_umap", None)
     assert (item_maps.umap_coordinates(torch.from_numpy(vectors), tmp_path) == places).all()
     with pytest.raises(TypeError):  # other content is not in the cache

@@ -231,3 +231,11 @@ def wait_for(condition, seconds=30):
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_what_runs_a_notebook_builds_no_grammar():
+    """It takes longer than all else that every one of `make paper`'s notebooks waits for."""
+    code = "import sys; from lib.workflow import execution; execution.import_papermill()\n"
+    code += "print('jsonschema' in sys.modules, 'lark' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert said.stdout == "True False\n", said

@@ -163,3 +163,18 @@ def test_only_where_there_is_a_gpu_does_a_task_ask_for_one(repository, gpus):
     assert "mem_mb=8000" in resources["movielens-100k_none_gccf_base_seed2023"]
     assert {"gpu=1" in asked for name, asked in resources.items() if "seed2023" in name} == {bool(gpus)}
     assert "gpu" not in resources["movielens-100k_notebooks_02_profiles"]
+
+
+def test_jobs_are_chosen_when_one_has_ended_and_not_all_the_time(repository):
+    """Snakemake's limit of jobs a second looks every second, and once more for every job that has ended."""
+    targets = [f"runs/movielens-100k/notebooks/{name}" for name in ("01_data", "02_profiles")]
+    for target, result in zip(targets, ("data_card", "profiles"), strict=True):
+        saves = SAVE.replace("data_card", result)
+        code = "import time; time.sleep(3)"
+        parameters = 'dataset: str = ""  # x\nscale: str = ""  # x'
+        write(repository / f"notebooks/{target.rpartition('/')[2]}.ipynb", CARD, code, saves, parameters=parameters)
+        (repository / f"{target}.done").unlink(missing_ok=True)
+    options = ("--cores", "1", "--verbose")
+    status, said = snakemake(repository, *(f"{target}.done" for target in targets), options=options)
+    assert status == 0 and said.count("done: runs/") == 2, said
+    assert said.count("Ready jobs: ") == 2, said

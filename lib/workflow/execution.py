@@ -8,7 +8,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import papermill
 from jupyter_client.manager import AsyncKernelManager
 
 
@@ -59,13 +58,23 @@ class Forward:
         sys.stderr.flush()
 
 
+def import_papermill():
+    """The module papermill, in a third of the time that its import takes otherwise."""
+    # jsonschema, which it imports, would build a grammar of web addresses, of which notebooks have none; where the
+    # package of the grammar cannot be imported, jsonschema goes without
+    sys.modules.setdefault("rfc3987_syntax", None)
+    import papermill
+
+    return papermill
+
+
 def execute(notebook, copy, parameters: dict, cwd) -> None:
     """Execute `notebook` in the folder `cwd`, saving into `copy` after every cell; raises what papermill raises.
 
     The parameters must have been checked: papermill only warns of an unknown one.
     """
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # `diagnose` reports instead
-    papermill.execute_notebook(
+    import_papermill().execute_notebook(
         str(notebook),
         str(copy),
         parameters,

@@ -151,7 +151,7 @@ def run(job: Job) -> bool:
 
 def _execute(job: Job, running: Path) -> None:
     """Execute into `running`; raises Failed after writing the failure report."""
-    from lib.workflow import execution, failures  # papermill takes a second to import: not for what is up to date
+    from lib.workflow import execution  # its imports take half a second: not for what is up to date
 
     page = job.out.with_suffix(".failure.md")
     try:
@@ -160,6 +160,8 @@ def _execute(job: Job, running: Path) -> None:
             raise FileNotFoundError(f"the notebook ended without writing {', '.join(job.absent)}")
     # whatever it is, also papermill's own trouble: all of it ends in one report
     except Exception as error:
+        from lib.workflow import failures
+
         failure = failures.diagnose(running, error, job.root)
         write_text(page, failures.report(failure, job.notebook, job.parameters, job.command))
         lines = [f"failed: {job.notebook}" + (f", cell [{failure.cell}]: {failure.line}" if failure.cell else "")]
