@@ -23,7 +23,7 @@ from lib.language.yes_no.prompts_as_tokens import Prompt
 from lib.language.yes_no.scorer import ANSWERS, Scorer, Scores
 
 COLUMNS = ("z_yes", "z_no", "p_legacy")
-TOLERANCE = {"float32": 1e-3, "bfloat16": 0.03}  # of p: another batch or processor rounds otherwise
+TOLERANCE = {"float32": 1e-3, "bfloat16": 0.05}  # of p: another batch or processor rounds otherwise
 
 
 @dataclass(frozen=True)
