@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from lib.core.errors import UserError, exit_status, unknown
+from lib.core.errors import exit_status, unknown
 from lib.core.files import ROOT, sha256, write_json
 from lib.core.names import DEFAULT_DATASET
 from lib.workflow import notebook_jobs
@@ -142,27 +142,11 @@ def fetch(names: list[str], local: Path | None) -> None:
         print(f"{name}: {len(files)} files in {folder.relative_to(ROOT)} from {origin.get('source', 'your own copy')}")
 
 
-def profiles(dataset: str, paper: str, model: str | None, live: bool, threads, budget, estimate: bool) -> None:
+def profiles(**options) -> None:
     """Let a language model write the texts that a paper needs; records answers and goes on where it stopped."""
-    from lib.data import datasets
-    from lib.language import profiles as of_rlmrec
-    from lib.language.llm import asking, language_models
-    from lib.language.llm.estimate import estimate as cost
-    from lib.papers.rallrec import item_texts
+    from lib.papers import written_texts
 
-    about, rallrec = datasets.settings(dataset), paper == "rallrec"
-    if not (model := model or about.language_model):
-        raise UserError(f"the profiles of {dataset} came with its data: name another writer with --model")
-    settings = language_models.load(model)
-    writing, data = (item_texts, datasets.load_samples(dataset)) if rallrec else (of_rlmrec, datasets.load(dataset))
-    pending = writing.pending(data, about, settings, live=live)
-    print(cost(pending, settings) if pending else f"all answers of {model} are recorded")
-    if estimate:
-        return
-    writer = asking.open_writer(settings, threads, budget) if pending else None
-    answers = writing.write(data, about, settings, live=live, writer=writer)["answers"]
-    for side, counts in answers.items():
-        print(f"{side}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
+    written_texts.write(**options)
 
 
 def train(dataset: str, backbone: str, alignment: str, seed: int, encoder, scale, values: list) -> int:

@@ -256,14 +256,15 @@ def test_a_mistake_in_a_file_of_its_own_names_it(copy):
             experiments.load(tree)
 
 
-def test_a_paper_without_a_grid_has_a_scale_and_trains_nothing(tree):
-    entry = {"own": {"amazon": {"scale": "quick", "notebooks": {}}}}
-    (tree / "experiments.yaml").write_text(
-        yaml.safe_dump(yaml.safe_load((tree / "experiments.yaml").read_text()) | entry)
-    )
+def test_a_paper_without_a_grid_has_a_scale_and_trains_nothing(copy):
+    tree = copy({("own", "amazon"): {"scale": "quick"}})
     own = experiments.load(tree)["own", "amazon"]
     assert (own.grid.cells(), own.grid.scale, own.grid.encodes) == ([], "quick", False)
-    entry["own"]["amazon"].pop("scale")
-    (tree / "experiments.yaml").write_text(yaml.safe_dump(entry))
-    with pytest.raises(UserError, match="write either a grid or"):
-        experiments.load(tree)
+    with pytest.raises(UserError, match=r"\(own, amazon\).*write either a grid or"):
+        experiments.load(copy_of_entry(tree, {}))
+
+
+def copy_of_entry(tree, entry):
+    file = tree / "experiments.yaml"
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"own": {"amazon": entry}}))
+    return tree

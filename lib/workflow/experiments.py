@@ -33,8 +33,6 @@ from lib.core.vector_files import identified
 from lib.workflow import experiment_files
 
 BESIDE = ("dataset", "experiments")  # the other yaml files in a dataset's folder of params/ are those of backbones
-
-
 Scale = Literal["tiny", "quick", "paper"]
 
 
@@ -79,9 +77,7 @@ class More(Strict):
 class Grid(Strict):
     """Graph recommenders to train: every combination of backbone, alignment and seed is a cell."""
 
-    scale: Scale = Field(
-        description="of params/protocol.yaml; tiny: a first try in seconds, below runs/tiny and no result"
-    )
+    scale: Scale = Field(description="of params/protocol.yaml; tiny: a first try, in runs/tiny and no result")
     encoder: str = Field(description="of params/encoders; 'none' for data without texts, which has base models only")
     backbones: list[str] = Field(min_length=1)
     alignments: list[str] = Field(min_length=1, description="base@contrastive: base with contrastive's settings")
@@ -97,11 +93,6 @@ class Grid(Strict):
             text = f"add base to the alignments of {lonely[0]}: everything is compared with it"
             raise PydanticCustomError("base", "{text}", {"text": text})
         return self
-
-    @classmethod
-    def empty(cls, scale: str) -> "Grid":
-        """No cells: of a paper that trains no graph recommenders."""
-        return cls.model_construct(scale=scale, encoder="none", backbones=[], alignments=[], seeds=[], more=[])
 
     @property
     def encodes(self) -> bool:
@@ -141,6 +132,10 @@ class Grid(Strict):
         cells = self.cells()
         own = [cell for cell in cells if cell[0] == backbone] or cells
         return list(dict.fromkeys(["base", *(name for _, name, _ in own if is_plain(name))]))
+
+
+# of a paper that trains no graph recommenders
+EMPTY = Grid.model_construct(encoder="none", backbones=[], alignments=[], seeds=[], more=[])
 
 
 class Entry(Strict):
@@ -195,11 +190,12 @@ def load(params: Path = ROOT / "params", datasets: Container[str] | None = None)
                 raise UserError(f"{path} ({paper}, {dataset}): {unknown('grid', grid, known)}")
             grid = other.grid
         file = f"params/{path.relative_to(params)}"
-        experiments[paper, dataset] = Experiment(paper, dataset, grid or Grid.empty(entry.scale), entry.notebooks, file)
-        _check(path, dataset, experiments[paper, dataset].grid, params)
+        grid = grid or EMPTY.model_copy(update={"scale": entry.scale})
+        experiments[paper, dataset] = Experiment(paper, dataset, grid, entry.notebooks, file)
+        _check(path, dataset, grid, params)
     for dataset in {dataset for _, dataset in experiments}:
-        grids = [own.grid for (_, of), own in experiments.items() if of == dataset and own.grid.cells()]
-        scales = {(grid.scale, grid.encoder) for grid in grids}
+        every = [own.grid for (_, of), own in experiments.items() if of == dataset]
+        scales = {(grid.scale, grid.encoder) for grid in every if grid.cells()}
         if len(scales) > 1:  # run folders and what papers share have one place per dataset
             raise UserError(
                 f"{params}: the papers' grids of {dataset} differ in scale or encoder: give all of them the same"

@@ -14,5 +14,6 @@ relevance       whether retrieved items tell if the target is liked
 prompts         what the language model is asked about a sample
 augmentation    which prompts it is tuned on
 merging         reasoning and general predictions merged by their consistency
+figures         curves of the alignment, intervals of relevance
 published       the paper's numbers, and ours beside them
 """

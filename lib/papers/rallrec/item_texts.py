@@ -78,11 +78,13 @@ def requests(samples: Samples, wording: str) -> list[Request]:
     words = wording_named(wording)
     system = f"You write short, factual descriptions for a catalogue of {words.item}s."
     asked = ASKED.format(item=words.item)
-    texts, called = title_texts(samples, wording), names(samples, words.item)
+    told = zip(names(samples, words.item), title_texts(samples, wording), strict=True)
     return [
-        Request("item", index, system, f"{words.item.capitalize()}: {name}\n{text}\n{asked}", f"{text} {words.go_on_item}",
-                fallback=text, version=VERSION)
-        for index, (name, text) in enumerate(zip(called, texts, strict=True))
+        Request(
+            side="item", index=index, system=system, user=f"{words.item.capitalize()}: {name}\n{text}\n{asked}",
+            opening=f"{text} {words.go_on_item}", fallback=text, version=VERSION,
+        )
+        for index, (name, text) in enumerate(told)
     ]  # fmt: skip
 
 
