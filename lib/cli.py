@@ -66,7 +66,12 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
     add("--live", action="store_true", help="ask again what is recorded already")
     add("--threads", type=int, help="processor cores for a local model")
     add("--budget", type=float, metavar="DOLLARS", help="most that an endpoint may cost, by the prices in its yaml")
-    add("--estimate", action="store_true", help="only say how much there is to ask and what it costs")
+    add(
+        "--estimate",
+        dest="only_estimate",
+        action="store_true",
+        help="only say how much there is to ask and what it costs",
+    )
 
     add = command(train)
     add("dataset")
@@ -146,7 +151,8 @@ def profiles(**options) -> None:
     """Let a language model write the texts that a paper needs; records answers and goes on where it stopped."""
     from lib.papers import written_texts
 
-    written_texts.write(**options)
+    for line in written_texts.write(**options):
+        print(line, flush=True)
 
 
 def train(dataset: str, backbone: str, alignment: str, seed: int, encoder, scale, values: list) -> int:

@@ -1,7 +1,6 @@
 """Which paper makes which tables and figures of which dataset: params/experiments.yaml, readable without loading torch.
 
-An experiment is one paper's entry for one dataset: a grid of cells that are trained, and the notebooks that read them;
-a paper that trains no graph recommenders has notebooks only.
+An experiment is one paper's entry for one dataset: a grid of cells that are trained, if there is one, and notebooks.
 The entries of a single dataset may also stand in params/<dataset>/experiments.yaml, by paper.
 """
 
