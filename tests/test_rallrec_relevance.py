@@ -38,7 +38,7 @@ def test_evidence_is_the_mean_rating_by_rank():
 
 def test_where_only_liked_items_are_known_their_similarity_counts():
     samples = random_samples(seed=1)
-    samples.events.rating, samples.events["liked"] = np.nan, 1.0
+    samples.events.rating, samples.events["label"] = np.nan, 1.0
     vectors = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
     rows = np.flatnonzero(samples.rows.stop - samples.rows.start > 8)
     positions = retrieve(samples, Similarity(vectors), 2, rows).positions
@@ -47,7 +47,7 @@ def test_where_only_liked_items_are_known_their_similarity_counts():
     target = vectors[samples.rows.item[rows[0]]]
     assert list(found) == ["mix"], "without similarities nothing can be said of recent items"
     assert found["mix"][0] == pytest.approx((vectors[first] @ target + vectors[second] @ target / 2) / 1.5, rel=1e-5)
-    samples.events["liked"] = (np.arange(len(samples.events)) % 2).astype(float)
+    samples.events["label"] = (np.arange(len(samples.events)) % 2).astype(float)
     assert set(relevance.evidence(samples, rows, {"mix": positions}, {})) == {"mix", "history"}
 
 

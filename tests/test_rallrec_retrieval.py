@@ -235,3 +235,13 @@ def test_the_scale_of_similarities_does_not_matter():
     samples, vectors = random_samples(seed=8), unit_vectors(9, seed=8)
     found = retrieve(samples, Similarity(vectors), 4).positions
     assert retrieve(samples, Similarity(1000 * vectors), 4).positions.tolist() == found.tolist()
+
+
+def test_what_rounding_makes_of_equal_vectors_decides_nothing():
+    """Items 1 and 2 have one direction, and differ in the last bit: the newer one comes first, whatever the scale."""
+    samples, vectors = random_samples(seed=8), unit_vectors(9, seed=8)
+    equal = retrieve(samples, Similarity(vectors), 4).positions
+    for scale in (1, 1000):
+        nudged = scale * vectors
+        nudged[1] = np.nextafter(nudged[1], np.float32(np.inf))
+        assert retrieve(samples, Similarity(nudged), 4).positions.tolist() == equal.tolist()

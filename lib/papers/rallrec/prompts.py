@@ -177,13 +177,13 @@ def _titles(items: pd.DataFrame, noun: str) -> list[str]:
 def _marks(events: pd.DataFrame) -> tuple[list[str], bool]:
     """What stands behind the title of each event, ' (4 stars)' or ' (1 star)', and whether there are stars at all.
 
-    Where only liked or not is known, events may say so in a column `liked`; otherwise nothing stands there.
+    Where only liked or not is known, the label says so, ' (liked)'; without one nothing stands there.
     """
     codes, ratings = pd.factorize(events.rating)
     stars = np.array([f" ({rating:g} star{'s' * (rating > 1)})" for rating in ratings] + [""])
     marks = stars[codes]  # code -1, an unknown rating, is the last one
-    if "liked" in events:
-        said = np.select([events.liked == 1, events.liked == 0], [" (liked)", " (not liked)"], "")
+    if "label" in events:
+        said = np.select([events.label == 1, events.label == 0], [" (liked)", " (not liked)"], "")
         marks = np.where(codes < 0, said, marks)
     return marks.tolist(), len(ratings) > 0
 

@@ -4,7 +4,8 @@
     relevance AUC        = AUC of the evidence for the target's label, over samples
 
 The weights 1/r are those of Eq. 8: they need no scale, so that kinds of vectors with other ranges of similarity can be
-compared, and where a whole history is shown its order still counts. Generous users give more evidence whatever is
+compared, and where a whole history is shown its order still counts. Where ratings are unknown, labels stand for them.
+Generous users give more evidence whatever is
 retrieved: what that alone is worth is the row `history`, the plain mean of all candidates. Where only liked items are
 known, all ratings being equal, similarity takes their place: then the question is whether what is near to liked items
 is liked, and neither `recent` nor `history` can say anything.
@@ -66,8 +67,8 @@ def evidence(
 def known_ratings(samples: Samples) -> np.ndarray | None:
     """A number per event that says how much it was liked [n_events]; None where all are the same."""
     ratings = samples.events.rating.to_numpy(dtype=float)
-    if np.isnan(ratings).all() and "liked" in samples.events:
-        ratings = samples.events.liked.to_numpy(dtype=float)
+    if np.isnan(ratings).all() and "label" in samples.events:
+        ratings = samples.events.label.to_numpy(dtype=float)
     known = ratings[~np.isnan(ratings)]
     if len(known) and known.min() == known.max() or not len(known):
         return None
