@@ -10,7 +10,8 @@ from lib.papers.rallrec import item_texts
 def write(dataset: str, paper: str, model: str | None, live: bool, threads, budget, only_estimate: bool):
     """Ask for what is not recorded yet; yields how much that is and, unless only_estimate, what came of it.
 
-    paper: rlmrec or rallrec; live: for everything again; threads: processor cores of a local model; budget: dollars that an endpoint may cost.
+    paper: rlmrec or rallrec; live: for everything again; threads: processor cores of a local model; budget: dollars
+    that an endpoint may cost.
     Raises UserError where no model is named.
     """
     about = datasets.settings(dataset)
