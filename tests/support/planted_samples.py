@@ -8,17 +8,17 @@ from lib.data.samples import Samples
 KINDS = ["war", "love", "crime", "space", "west", "music"]
 
 
-def samples_of(events: pd.DataFrame, items: pd.DataFrame, users: pd.DataFrame, min_history=0, **changes) -> Samples:
+def samples_of(events, items, users, min_history=0, liked_above=3, scale=(1, 5), **changes) -> Samples:
     """Samples from ratings in time order (user, item, rating, time): the last tenths of time are the other splits."""
     events = events.sort_values(["time", "user"], kind="stable").reset_index(drop=True)
     part = np.searchsorted([0.8, 0.9], np.arange(len(events)) / len(events), side="right")
     events["split"] = np.array(["train", "validation", "test"])[part]
     events = events.sort_values(["user", "time"], kind="stable").reset_index(drop=True)
     before = events.groupby("user").cumcount()
-    rows = events.assign(label=(events.rating > 3).astype(int), start=np.arange(len(events)) - before)
+    rows = events.assign(label=(events.rating > liked_above).astype(int), start=np.arange(len(events)) - before)
     rows["stop"] = np.arange(len(events))
     rows = rows[before >= min_history].sort_values("time", kind="stable").reset_index(drop=True)
-    return Samples("planted", items, users, events, rows, **{"liked_above": 3, "scale": (1, 5)} | changes)
+    return Samples("planted", items, users, events, rows, liked_above, scale, **changes)
 
 
 def random_samples(seed=0, n_users=12, n_items=9, longest=30, min_history=0) -> Samples:
