@@ -73,7 +73,8 @@ def test_each_mode_shows_its_order():
 def test_unknown_ratings_are_told_as_far_as_they_are_known():
     samples = films()
     samples.events.rating = np.nan
-    samples.events.drop(columns="label", errors="ignore", inplace=True)
+    if "label" in samples.events:
+        del samples.events["label"]
     text = prompt(samples)
     assert '"Fargo (1996)"' in text and "star" not in text and "She watched these films" in text
     samples.events["label"] = [1, 0, 1, 0]
