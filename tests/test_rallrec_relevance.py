@@ -90,7 +90,8 @@ def test_samples_of_one_label():
 def relevance_by_kind(seed):
     """Relevance AUC by kind of vectors, from planted ratings and texts through the whole chain."""
     samples, text = planted(seed)
-    edges, tiny = samples.events[samples.events.split == "train"], settings.load("tiny")
+    train, tiny = samples.events[samples.events.split == "train"], settings.load("tiny")
+    edges = train.user.to_numpy(), train.item.to_numpy()
     quick = {"epochs": 30, "evaluate_every": 2, "learning_rate": 0.01, "batch_size": 512, "reg_weight": 1e-3}
     chosen = tiny.collaborative.model_copy(update=quick)
     colla = collaborative.collaborative_vectors(edges, 200, 240, chosen, seed, device="cpu").vectors

@@ -18,7 +18,11 @@ LIGHTGCN = TINY.collaborative.model_copy(update=dict(embedding_size=8, batch_siz
 
 
 def train_edges(samples):
-    return samples.events[samples.events.split == "train"]
+    return samples.events[samples.events.split == "train"][["user", "item"]]
+
+
+def pairs(edges):
+    return edges.user.to_numpy(), edges.item.to_numpy()
 
 
 # Collaborative vectors
@@ -27,7 +31,7 @@ def train_edges(samples):
 def test_training_is_lightgcn_as_its_paper_defines_it():
     """Three steps of a dense model: the mean of layers, BPR, and the squared lengths of the batch's rows over B."""
     samples, _ = planted(n_users=20, n_items=15, per_user=6)
-    data = collaborative.split_edges(train_edges(samples), 20, 15, 3, seed=1)
+    data = collaborative.split_edges(pairs(train_edges(samples)), 20, 15, 3, seed=1)
     chosen = LIGHTGCN.model_copy(update={"reg_weight": 0.1})
     model = collaborative.untrained(data, chosen, seed=1, device="cpu")
     table = torch.nn.Parameter(model.backbone.ego.detach().clone())
@@ -60,7 +64,7 @@ def test_one_edge_of_each_active_user_is_held_out_and_no_item_loses_its_last():
     samples, _ = planted(n_users=40, n_items=30, per_user=8)
     edges = train_edges(samples)
     edges = pd.concat([edges, edges.iloc[:50]])  # rated again: the same edge
-    data = collaborative.split_edges(edges, 40, 30, 7, seed=0)
+    data = collaborative.split_edges(pairs(edges), 40, 30, 7, seed=0)
     train, held_out = data.train.toarray(), data.validation.toarray()
     whole = np.zeros((40, 30))
     whole[edges.user, edges.item] = 1
@@ -68,14 +72,14 @@ def test_one_edge_of_each_active_user_is_held_out_and_no_item_loses_its_last():
     assert held_out.sum(1).max() == 1
     assert (held_out.sum(1)[whole.sum(1) < 7] == 0).all() and held_out.sum() > 15
     assert ((train.sum(0) > 0) == (whole.sum(0) > 0)).all()
-    again = collaborative.split_edges(edges.sample(frac=1, random_state=1), 40, 30, 7, seed=0)
+    again = collaborative.split_edges(pairs(edges.sample(frac=1, random_state=1)), 40, 30, 7, seed=0)
     assert (again.validation != data.validation).nnz == 0, "the order of the edges decides nothing"
 
 
 def test_no_item_loses_its_last_edge_where_most_have_few():
     samples, _ = planted(n_users=40, n_items=200, per_user=8)
     edges = train_edges(samples)
-    data = collaborative.split_edges(edges, 40, 200, 3, seed=0)
+    data = collaborative.split_edges(pairs(edges), 40, 200, 3, seed=0)
     assert edges.item.nunique() == np.count_nonzero(data.train.sum(0)) and data.validation.nnz > 30
 
 
@@ -83,19 +87,19 @@ def test_items_without_edges_have_no_vector():
     samples, _ = planted(n_users=60, n_items=40, per_user=10)
     edges = train_edges(samples)
     edges = edges[edges.item != 5]
-    found = collaborative.collaborative_vectors(edges, 60, 45, LIGHTGCN, seed=0, device="cpu")
+    found = collaborative.collaborative_vectors(pairs(edges), 60, 45, LIGHTGCN, seed=0, device="cpu")
     assert found.vectors.shape == (45, 8) and found.vectors.dtype == np.float32
     assert not found.known[5] and not found.known[40:].any()
     assert (found.known == np.isin(np.arange(45), edges.item)).all()
     assert (found.vectors.any(axis=1) == found.known).all()
-    same = collaborative.collaborative_vectors(edges, 60, 45, LIGHTGCN, seed=0, device="cpu")
+    same = collaborative.collaborative_vectors(pairs(edges), 60, 45, LIGHTGCN, seed=0, device="cpu")
     assert (same.vectors == found.vectors).all() and "recall@20" in found.history
 
 
 def test_too_few_ratings_for_early_stopping():
     edges = pd.DataFrame({"user": [0, 1], "item": [0, 1]})
     with pytest.raises(UserError, match="films: none of 2 users has 5 rated items"):
-        collaborative.collaborative_vectors(edges, 2, 2, LIGHTGCN, 0, "films", "cpu")
+        collaborative.collaborative_vectors(pairs(edges), 2, 2, LIGHTGCN, 0, "films", "cpu")
 
 
 # Aligned vectors
@@ -173,8 +177,8 @@ def test_alignment_and_uniformity_are_those_of_wang_and_isola():
     x, y = (torch.randn(6, 3, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
     a, b = (part.numpy() / np.linalg.norm(part.numpy(), axis=1, keepdims=True) for part in (x, y))
     assert text_alignment.alignment(x, y) == pytest.approx(np.mean(((a - b) ** 2).sum(1)), rel=1e-5)
-    pairs = [np.exp(-2 * ((a[i] - a[j]) ** 2).sum()) for i in range(6) for j in range(i)]
-    assert text_alignment.uniformity(x) == pytest.approx(np.log(np.mean(pairs)), rel=1e-4)
+    close = [np.exp(-2 * ((a[i] - a[j]) ** 2).sum()) for i in range(6) for j in range(i)]
+    assert text_alignment.uniformity(x) == pytest.approx(np.log(np.mean(close)), rel=1e-4)
 
 
 # Joint vectors

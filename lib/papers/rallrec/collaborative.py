@@ -58,7 +58,7 @@ class MeanLightGCN(lightgcn.Backbone):
 
 
 def collaborative_vectors(
-    edges: pd.DataFrame,
+    edges: tuple[np.ndarray, np.ndarray],
     n_users: int,
     n_items: int,
     settings: CollaborativeSettings,
@@ -68,7 +68,7 @@ def collaborative_vectors(
     checkpoint: Path | None = None,
     key: str = "",
 ) -> Collaborative:
-    """Train LightGCN on `edges` (columns user and item; every rating is one, whatever its stars).
+    """Train LightGCN on `edges`, users and items of the same length; every rating is one, whatever its stars.
 
     The epoch is picked by the recall of one held-out edge of each user that has several. With `checkpoint` a killed
     training goes on where it was, if `key` is the same. Raises UserError when there is nothing to hold out.
@@ -96,13 +96,14 @@ def untrained(data: Interactions, settings: CollaborativeSettings, seed: int, de
 
 
 def split_edges(
-    edges: pd.DataFrame, n_users: int, n_items: int, held_out_from: int, seed: int, name: str = ""
+    edges: tuple[np.ndarray, np.ndarray], n_users: int, n_items: int, held_out_from: int, seed: int, name: str = ""
 ) -> Interactions:
     """Interactions whose validation split has one edge of each user with at least `held_out_from`.
 
     Every item keeps one train edge, so that holding out leaves no item without a vector; no edge is in `test`.
     """
-    distinct = edges[["user", "item"]].drop_duplicates().sort_values(["user", "item"]).reset_index(drop=True)
+    pairs = pd.DataFrame({"user": edges[0], "item": edges[1]})
+    distinct = pairs.drop_duplicates().sort_values(["user", "item"]).reset_index(drop=True)
     shuffled = distinct.iloc[np.random.default_rng(seed).permutation(len(distinct))]
     last_of_item = ~shuffled.duplicated("item")
     many = shuffled.groupby("user").item.transform("size") >= held_out_from

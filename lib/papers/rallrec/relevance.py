@@ -5,10 +5,9 @@
 
 The weights 1/r are those of Eq. 8: they need no scale, so that kinds of vectors with other ranges of similarity can be
 compared, and where a whole history is shown its order still counts. Where ratings are unknown, labels stand for them.
-Generous users give more evidence whatever is
-retrieved: what that alone is worth is the row `history`, the plain mean of all candidates. Where only liked items are
-known, all ratings being equal, similarity takes their place: then the question is whether what is near to liked items
-is liked, and neither `recent` nor `history` can say anything.
+Generous users give more evidence whatever is retrieved: what that alone is worth is the row `history`, the plain mean
+of all earlier ratings. Where histories hold liked items only, all of them alike, similarity takes their place: then the
+question is whether what is near to liked items is liked, and neither `recent` nor `history` can say anything.
 """
 
 import numpy as np

@@ -132,9 +132,8 @@ class VectorCell:
         title, _ = encoders.encode(titles, chosen, self.data / "cache/text")
         # Eq. 3; without descriptions the title text is all there is
         text = text_part(title, encoders.encode(texts, chosen, self.data / "cache/text")[0]) if texts else title
-        users, items = graph_edges(self.samples, self.settings.fidelity)
         graph = collaborative.collaborative_vectors(
-            pd.DataFrame({"user": users, "item": items}), len(self.samples.users), len(self.samples.items),
+            graph_edges(self.samples, self.settings.fidelity), len(self.samples.users), len(self.samples.items),
             self.settings.collaborative, self.settings.seed, self.settings.dataset, device,
             self.path / "checkpoint.safetensors", key,
         )  # fmt: skip
