@@ -40,7 +40,8 @@ def paper_files(paper: str, dataset: str) -> list[str]:
     """Settings of a paper that are not those of a grid's cells, and what is recorded for it alone."""
     recorded = sorted(ROOT.glob(f"data/recorded/{dataset}/{paper}/**/*.*"))
     files = [ROOT / f"params/papers/{paper}.yaml", *recorded]
-    return [path.relative_to(ROOT).as_posix() for path in files if path.is_file() and not path.name.startswith(".")]
+    names = (path.relative_to(ROOT).as_posix() for path in files if path.is_file())
+    return [name for name in names if "/." not in name and "/unfinished-" not in name]
 
 
 def encoder_files(encoder: str) -> list[str]:
