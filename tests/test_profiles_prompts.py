@@ -179,7 +179,7 @@ def test_an_unknown_wording_names_the_nearest():
     ],
 )
 def test_titles_as_they_are_spoken(title, spoken):
-    assert prompts._read_aloud(title) == spoken
+    assert prompts.read_aloud(title) == spoken
 
 
 def test_listing():
