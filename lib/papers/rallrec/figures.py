@@ -5,7 +5,7 @@ import pandas as pd
 from lib.results.plots.theme import COLOURS, GREY, PAGE, Figure, figure_function, grid_of, light_grid, whiskers
 
 NAMES = {
-    "recent": "most recent", "title": "title text", "text": "title + description", "colla": "collaborative",
+    "recent": "most recent", "title": "title text", "text": "text", "colla": "collaborative",
     "mix": "text + collaborative", "mix3": "all three parts", "hybrid": "hybrid score", "hybrid_quota": "hybrid quota",
     "rerank": "all three, reranked", "history": "mean of the history",
 }  # fmt: skip
