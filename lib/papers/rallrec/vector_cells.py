@@ -41,7 +41,7 @@ class VectorSettings(Strict):
     seed: Seed
     scale: Literal[SCALES]
     collaborative: CollaborativeSettings
-    alignment: AlignmentSettings
+    text_alignment: AlignmentSettings
 
     @property
     def folder(self) -> Path:
@@ -137,7 +137,7 @@ class VectorCell:
             self.settings.collaborative, self.settings.seed, self.settings.dataset, device,
             self.path / "checkpoint.safetensors", key,
         )  # fmt: skip
-        moved = text_alignment.aligned_vectors(text, graph.vectors, self.settings.alignment, self.settings.seed)
+        moved = text_alignment.aligned_vectors(text, graph.vectors, self.settings.text_alignment, self.settings.seed)
         parts = {"title": title, "text": text, "colla": graph.vectors, "ssl": moved.vectors}
         parts |= {"untrained": moved.untrained, "held_out": moved.held_out}
         with atomic_path(self.path / "parts.safetensors") as temporary:
@@ -165,6 +165,6 @@ def ensure(
     chosen = load(scale, samples.name, places.get("params", ROOT / "params"))
     settings = VectorSettings(
         dataset=samples.name, encoder=encoder, language_model=language_model, fidelity=fidelity, seed=seed, scale=scale,
-        collaborative=chosen.collaborative, alignment=chosen.alignment,
+        collaborative=chosen.collaborative, text_alignment=chosen.alignment,
     )  # fmt: skip
     return cells.ensure(VectorCell(settings, samples, **places), device)
