@@ -15,6 +15,7 @@ from lib.core.files import ROOT
 from lib.data import datasets, sources
 from lib.language import profiles
 from lib.language.llm import asking, estimate
+from lib.papers.rallrec import item_texts
 from lib.results import records
 from lib.workflow import doctor, notebook_jobs, plan
 from lib.workflow.input_files import fetched
@@ -176,15 +177,25 @@ def test_train_passes_the_status_on(monkeypatch):
     assert cli.main(["train", "movielens-100k", "gccf", "base"]) == 1
 
 
-def test_profiles_says_what_it_takes_before_asking(capsys, monkeypatch):
-    monkeypatch.setattr(datasets, "load", lambda name: name)
-    monkeypatch.setattr(profiles, "pending", lambda data, about, settings, live: ["a prompt"] * 3 if live else [])
-    monkeypatch.setattr(estimate, "estimate", lambda prompts, settings: f"{len(prompts)} prompts, about $0.02")
+@pytest.mark.parametrize("paper", ["rlmrec", "rallrec"])
+def test_profiles_says_what_it_takes_before_asking(capsys, monkeypatch, paper):
     opened, counts = [], {"answers": {"item": {"ok": 5, "repaired": 1}, "user": {"ok": 4}}}
+
+    class Recording:
+        def pending(self, live):
+            return ["a prompt"] * 3 if live else []
+
+        def write(self, live, writer):
+            return counts
+
+    module, load = {"rlmrec": (profiles, "load"), "rallrec": (item_texts, "load_samples")}[paper]
+    monkeypatch.setattr(datasets, load, lambda name: name)
+    monkeypatch.setattr(module, "recording", lambda data, about, settings: Recording())
+    monkeypatch.setattr(estimate, "estimate", lambda prompts, settings: f"{len(prompts)} prompts, about $0.02")
     monkeypatch.setattr(asking, "open_writer", lambda settings, threads, budget: opened.append((threads, budget)))
-    monkeypatch.setattr(profiles, "write", lambda data, about, settings, live, writer: counts)
-    assert run(capsys, "profiles", "movielens-100k", "--estimate")[1] == "all answers of smollm2 are recorded\n"
-    status, out, _ = run(capsys, "profiles", "movielens-100k", "--live", "--threads", "2", "--budget", "0.5")
+    command = ["profiles", "movielens-100k", "--paper", paper]
+    assert run(capsys, *command, "--estimate")[1] == "all answers of smollm2 are recorded\n"
+    status, out, _ = run(capsys, *command, "--live", "--threads", "2", "--budget", "0.5")
     assert (status, out.splitlines()) == (0, ["3 prompts, about $0.02", "item: 5 ok, 1 repaired", "user: 4 ok"])
     assert opened == [(2, 0.5)]
 

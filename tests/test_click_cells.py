@@ -143,7 +143,9 @@ def test_shipped_settings_are_those_of_the_note(model):
     assert found.protocol.batch_size == 512 and found.features.history == 30
     books = click_settings.resolve("bookcrossing", model, search=True)
     assert books.network["embedding_size"] == 16 and books.protocol.batch_size == 64 and books.features.history == 60
-    assert click_settings.resolve("bookcrossing", model, "fewshot").protocol.batch_size == 32
+    few = click_settings.resolve("ml1m-ctr", model, "fewshot", search=True).combinations()
+    assert {(c["embedding_size"], c["dropout"]) for c in few} == {(16, 0), (16, 0.2), (32, 0), (32, 0.2)}
+    assert {c["batch_size"] for c in few} == {16, 64, 256} and len(few) == 12
     assert len(books.combinations()) == 4 and {c["embedding_size"] for c in books.combinations()} == {8, 16}
     assert click_settings.ClickSettings(**json.loads(json.dumps(books.model_dump(mode="json")))).digest == books.digest
 

@@ -148,3 +148,13 @@ def test_delong_agrees_with_the_bootstrap_and_with_its_definition():
 def test_what_is_no_prediction_is_refused(labels, p, said):
     with pytest.raises(UserError, match=said):
         click_metrics.scores(labels, p)
+
+
+def test_the_weighted_auc_is_that_of_the_repeated_samples():
+    rng = np.random.default_rng(0)
+    scores, labels = rng.integers(0, 5, 60) / 4, rng.integers(0, 2, 60)
+    weights = np.vstack([np.ones(60), rng.integers(0, 4, (3, 60))])
+    expected = [
+        sklearn.roc_auc_score(np.repeat(labels, w.astype(int)), np.repeat(scores, w.astype(int))) for w in weights
+    ]
+    assert click_metrics.weighted_auc(labels, scores, weights) == pytest.approx(expected)

@@ -34,7 +34,7 @@ def dataset():
 
 def test_recording_and_replaying(dataset, tmp_path):
     data, writer = interactions(), Echo()
-    about = profiles.write(data, dataset, SMOLLM2, tmp_path, writer=writer)
+    about = profiles.recording(data, dataset, SMOLLM2, tmp_path).write(writer=writer)
     frame = profiles.load(data, dataset, tmp_path)
     assert frame.columns.tolist() == ["side", "index", "text", "writer", "model", "prompt_hash", "status"]
     assert frame.side.tolist() == ["user"] * data.n_users + ["item"] * data.n_items
@@ -48,21 +48,21 @@ def test_recording_and_replaying(dataset, tmp_path):
 def test_an_interrupted_recording_goes_on(dataset, tmp_path):
     data = interactions()
     with pytest.raises(KeyboardInterrupt):
-        profiles.write(data, dataset, SMOLLM2, tmp_path, writer=Echo(limit=5))
+        profiles.recording(data, dataset, SMOLLM2, tmp_path).write(writer=Echo(limit=5))
     rest = Echo()
-    todo = profiles.pending(data, dataset, SMOLLM2, tmp_path)
-    profiles.write(data, dataset, SMOLLM2, tmp_path, writer=rest)
+    todo = profiles.recording(data, dataset, SMOLLM2, tmp_path).pending()
+    profiles.recording(data, dataset, SMOLLM2, tmp_path).write(writer=rest)
     assert rest.asked == todo and len(todo) == data.n_users + data.n_items - 5
 
 
 def test_changed_data_asks_only_for_changed_prompts(dataset, tmp_path):
     data = interactions()
-    profiles.write(data, dataset, SMOLLM2, tmp_path, writer=Echo())
+    profiles.recording(data, dataset, SMOLLM2, tmp_path).write(writer=Echo())
     data.items.loc[2, "year"] = 1950
     with pytest.raises(UserError, match="1 of 13 profiles of toy-films.*python -m lib profiles toy-films"):
         profiles.load(data, dataset, tmp_path)
     again = Echo()
-    profiles.write(data, dataset, SMOLLM2, tmp_path, writer=again)
+    profiles.recording(data, dataset, SMOLLM2, tmp_path).write(writer=again)
     assert [(p.side, p.index) for p in again.asked] == [("item", 2)]
     assert len(profiles.load(data, dataset, tmp_path)) == 13
 

@@ -215,39 +215,41 @@ def test_a_crash_loses_nothing_and_only_the_rest_is_asked_again(dataset, setting
     total = len({p.key for p in prompts.requests(data, "films")})
     server.answer = lambda number, body: FINE if number <= 4 else (500, {}, "oops")
     with pytest.raises(UserError, match="are kept"):
-        profiles.write(data, dataset, settings, tmp_path, writer=endpoint.EndpointWriter(settings, sleep=waits.append))
+        profiles.recording(data, dataset, settings, tmp_path).write(
+            writer=endpoint.EndpointWriter(settings, sleep=waits.append)
+        )
     (unfinished,) = (tmp_path / "recorded" / data.name / "toy").iterdir()
     assert len(recorded.read(unfinished)) == 4
     with open(unfinished / "items.jsonl", "a") as file:  # the power went off in the middle of a line
         file.write('{"index": 1, "prompt_ha')
     server.requests.clear()
     server.answer = lambda number, body: FINE
-    about = profiles.write(data, dataset, settings, tmp_path)
+    about = profiles.recording(data, dataset, settings, tmp_path).write()
     assert len(server.requests) == total - 4
     assert sum(sum(counts.values()) for counts in about["answers"].values()) == total
     assert not unfinished.exists()
     server.requests.clear()
-    assert profiles.write(data, dataset, settings, tmp_path) == about and server.requests == []
+    assert profiles.recording(data, dataset, settings, tmp_path).write() == about and server.requests == []
 
 
 def test_live_asks_for_all_again_and_keeps_the_old_recording_until_it_is_done(
     dataset, settings, server, tmp_path, waits
 ):
     data = interactions()
-    profiles.write(data, dataset, settings, tmp_path)
+    profiles.recording(data, dataset, settings, tmp_path).write()
     total = len(server.requests)
     other = GOOD.replace("sisters", "brothers")
     broken = lambda n, body: reply(json.dumps({"profile": other})) if n <= total + 3 else (500, {}, "")  # noqa: E731
     server.answer = broken
     with pytest.raises(UserError):
-        profiles.write(
-            data, dataset, settings, tmp_path, live=True, writer=endpoint.EndpointWriter(settings, waits.append)
+        profiles.recording(data, dataset, settings, tmp_path).write(
+            live=True, writer=endpoint.EndpointWriter(settings, waits.append)
         )
     where = profiles.folder(data.name, "toy", tmp_path)
     assert {a.text for a in recorded.read(where).values()} == {GOOD}
     server.requests.clear()
     server.answer = lambda n, body: reply(json.dumps({"profile": other}))
-    profiles.write(data, dataset, settings, tmp_path, live=True)
+    profiles.recording(data, dataset, settings, tmp_path).write(live=True)
     assert len(server.requests) == total - 3
     assert {a.text for a in recorded.read(where).values()} == {other}
 
@@ -255,7 +257,9 @@ def test_live_asks_for_all_again_and_keeps_the_old_recording_until_it_is_done(
 def test_the_key_is_in_no_file_and_no_log(dataset, settings, server, tmp_path, caplog, capfd, waits):
     caplog.set_level(logging.DEBUG)
     server.answer = lambda number, body: (429, {"Retry-After": "1"}, "{}") if number % 5 == 0 else FINE
-    profiles.write(interactions(), dataset, settings, tmp_path, writer=endpoint.EndpointWriter(settings, waits.append))
+    profiles.recording(interactions(), dataset, settings, tmp_path).write(
+        writer=endpoint.EndpointWriter(settings, waits.append)
+    )
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {path.name for path in files} == {"items.jsonl", "users.jsonl", "writer.json"}
     printed = capfd.readouterr()
@@ -307,10 +311,10 @@ def test_answers_before_the_budget_was_used_up_are_kept(dataset, settings, serve
     data, priced = interactions(), server.settings(prices=PRICES)
     total = len(asking.once(prompts.requests(data, "films")))
     with pytest.raises(UserError, match="go on with a new budget"):
-        profiles.write(data, dataset, priced, tmp_path, writer=endpoint.EndpointWriter(priced, budget=60))
+        profiles.recording(data, dataset, priced, tmp_path).write(writer=endpoint.EndpointWriter(priced, budget=60))
     first = len(server.requests)
     assert 0 < first < total
-    profiles.write(data, dataset, priced, tmp_path, writer=endpoint.EndpointWriter(priced, budget=1e6))
+    profiles.recording(data, dataset, priced, tmp_path).write(writer=endpoint.EndpointWriter(priced, budget=1e6))
     assert len(server.requests) == total
 
 

@@ -70,11 +70,11 @@ def test_descriptions_are_recorded_and_found_again(tmp_path):
     samples = rated(FILMS)
     with pytest.raises(UserError, match="3 of 3 descriptions of planted by smollm2 are not recorded.*--paper rallrec"):
         item_texts.descriptions(samples, "films", "smollm2", tmp_path)
-    assert len(item_texts.pending(samples, ABOUT, SMOLLM2, tmp_path)) == 3
-    item_texts.write(samples, ABOUT, SMOLLM2, tmp_path, writer=Written())
+    assert len(item_texts.recording(samples, ABOUT, SMOLLM2, tmp_path).pending()) == 3
+    item_texts.recording(samples, ABOUT, SMOLLM2, tmp_path).write(writer=Written())
     found = item_texts.descriptions(samples, "films", "smollm2", tmp_path)
     assert found.text[1].startswith("Heat (1995) is a film. It is told") and set(found.status) == {"ok"}
-    assert item_texts.pending(samples, ABOUT, SMOLLM2, tmp_path) == []
+    assert item_texts.recording(samples, ABOUT, SMOLLM2, tmp_path).pending() == []
     changed = rated(FILMS.assign(genre="Drama"))  # another question
     with pytest.raises(UserError, match="not recorded"):
         item_texts.descriptions(changed, "films", "smollm2", tmp_path)

@@ -13,14 +13,6 @@ from lib.papers.rallrec.retrieval import Recency, Similarity, retrieve
 PAPER = settings.load("paper")
 
 
-def test_the_weighted_auc_is_that_of_the_repeated_samples():
-    rng = np.random.default_rng(0)
-    scores, labels = rng.integers(0, 5, 60) / 4, rng.integers(0, 2, 60)
-    weights = np.vstack([np.ones(60), rng.integers(0, 4, (3, 60))])
-    expected = [roc_auc_score(np.repeat(labels, w.astype(int)), np.repeat(scores, w.astype(int))) for w in weights]
-    assert relevance.weighted_auc(scores, labels, weights) == pytest.approx(expected)
-
-
 def test_evidence_is_the_mean_rating_by_rank():
     samples = random_samples(seed=1)
     rows = np.arange(len(samples.rows))

@@ -38,7 +38,7 @@ def test_a_dataset_has_its_own_values_below_those_of_the_scale():
 
 def test_the_papers_constants():
     paper = settings.load("paper")
-    assert (paper.rerank.beta, paper.rerank.alphas[0], round(paper.rerank.alpha * 3, 6)) == (1, 0.5, 2)
+    assert (paper.rerank.beta, round(paper.rerank.alpha * 3, 6)) == (1, 2)
     assert (paper.collaborative.layers, paper.collaborative.embedding_size, paper.mixture.text_pca) == (3, 64, 128)
 
 

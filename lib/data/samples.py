@@ -1,13 +1,14 @@
 """Rated samples for click prediction: who rated which item, what they had rated before, and whether they liked it."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 
 from lib.core.files import digest
 from lib.data import sample_checks
+from lib.data.interactions import SPLITS
 
-SPLITS = ("train", "validation", "test")
 EVENTS = ["user", "item", "rating", "label", "time", "split"]
 ROWS = ["split", "user", "item", "rating", "label", "time", "start", "stop"]
 
@@ -62,7 +63,7 @@ class Samples:
         """The samples of one split, in time order."""
         return self.rows[self.rows.split == split]
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Content hash of events and samples, whatever is known of users and items."""
         frames = (self.events[EVENTS], self.rows[ROWS])

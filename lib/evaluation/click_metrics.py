@@ -113,12 +113,15 @@ def _weighted(labels, p, weights) -> dict[str, np.ndarray]:
     losses = -np.where(labels[:, None] == 1, np.log(clipped), np.log1p(-clipped))
     hits = (p > 0.5) == (labels[:, None] == 1)
     total = weights.sum(1, keepdims=True)
-    auc = np.stack([_weighted_auc(labels, column, weights) for column in p.T], axis=1)
+    auc = np.stack([weighted_auc(labels, column, weights) for column in p.T], axis=1)
     return {"auc": auc, "log_loss": weights @ losses / total, "acc": weights @ hits / total}
 
 
-def _weighted_auc(labels, p, weights) -> np.ndarray:
-    """ROC-AUC [d]: how often a liked row is predicted above one that is not, ties counting half."""
+def weighted_auc(labels, p, weights) -> np.ndarray:
+    """ROC-AUC [d] of p [n] where row r counts weights[d, r] times; NaN without both labels.
+
+    How often a liked row is predicted above one that is not, ties counting half.
+    """
     liked, others = np.flatnonzero(labels == 1), np.flatnonzero(labels != 1)
     others = others[np.argsort(p[others], kind="stable")]
     below = np.zeros((len(weights), len(others) + 1))

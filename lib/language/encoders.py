@@ -59,7 +59,8 @@ def encode(texts: list[str], settings: EncoderSettings, cache: Path) -> tuple[np
     They are computed once for the same texts and encoder, then read from the folder `cache`. Raises UserError when the
     model cannot be loaded.
     """
-    path = Path(cache) / f"{digest(_identity(settings), list(texts))}.safetensors"
+    decides = _identity(settings)
+    path = Path(cache) / f"{digest(decides, list(texts))}.safetensors"
     if (known := _cached(path)) is not None:
         return known
     if settings.kind == "tfidf":
@@ -73,7 +74,7 @@ def encode(texts: list[str], settings: EncoderSettings, cache: Path) -> tuple[np
     else:
         model = _model(settings)
         vectors, pooling = _vectors(model, texts, settings), _pooling(model)
-    about = {"model": settings.model, "revision": _weights(settings), "pooling": pooling}
+    about = {"model": settings.model, "revision": decides["weights"], "pooling": pooling}
     about |= {"normalised": str(settings.normalise).lower()}  # safetensors keeps text only
     with atomic_path(path) as temporary:
         save_file({"vectors": vectors}, temporary, metadata=about)

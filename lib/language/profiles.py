@@ -40,29 +40,12 @@ def load(interactions: Interactions, settings: DatasetSettings, data: Path = ROO
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def write(
-    interactions: Interactions,
-    settings: DatasetSettings,
-    model: LocalModel | EndpointModel,
-    data: Path = ROOT / "data",
-    live: bool = False,
-    writer=None,
-) -> dict:
-    """Let `model` write what its recording below `data`/recorded lacks; returns and raises what `asking.write` does."""
+def recording(
+    interactions: Interactions, settings: DatasetSettings, model: LocalModel | EndpointModel, data: Path = ROOT / "data"
+) -> asking.Recording:
+    """What `model` is asked for the profiles of a dataset, recorded below `data`/recorded."""
     asked, where = prompts.requests(interactions, settings.wording), folder(interactions.name, model.name, data)
-    return asking.write(asked, ProfileParser(), model, where, live, writer)
-
-
-def pending(
-    interactions: Interactions,
-    settings: DatasetSettings,
-    model: LocalModel | EndpointModel,
-    data: Path = ROOT / "data",
-    live: bool = False,
-) -> list[Request]:
-    """The requests that `write` would ask."""
-    asked, where = prompts.requests(interactions, settings.wording), folder(interactions.name, model.name, data)
-    return asking.pending(asked, model, where, live)
+    return asking.Recording(asked, ProfileParser(), model, where)
 
 
 def folder(dataset: str, model: str, data: Path = ROOT / "data") -> Path:

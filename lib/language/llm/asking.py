@@ -4,6 +4,7 @@ Knows nothing of what is asked: a caller brings requests, the parser of their re
 """
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from lib.core.progress import Progress
@@ -28,6 +29,24 @@ def open_writer(settings: LocalModel | EndpointModel, threads: int | None = None
     from lib.language.llm.local import LocalWriter
 
     return LocalWriter(settings, threads)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a model is asked, how its replies are read, and the folder of its answers."""
+
+    requests: list[Request]
+    parser: Parser
+    settings: LocalModel | EndpointModel
+    folder: Path
+
+    def pending(self, live: bool = False) -> list[Request]:
+        """The requests that `write` would ask (`pending`)."""
+        return pending(self.requests, self.settings, self.folder, live)
+
+    def write(self, live: bool = False, writer=None) -> dict:
+        """Record what is not on record yet; returns and raises what `write` does."""
+        return write(self.requests, self.parser, self.settings, self.folder, live, writer)
 
 
 def write(

@@ -93,28 +93,12 @@ def folder(dataset: str, model: str, data: Path = ROOT / "data") -> Path:
     return Path(data) / "recorded" / dataset / "rallrec" / model
 
 
-def write(
-    samples: Samples,
-    about: DatasetSettings,
-    model: LocalModel | EndpointModel,
-    data: Path = ROOT / "data",
-    live: bool = False,
-    writer=None,
-) -> dict:
-    """Let `model` write what its recording lacks; returns and raises what `asking.write` does."""
-    asked, where = requests(samples, about.wording), folder(samples.name, model.name, data)
-    return asking.write(asked, DescriptionParser(), model, where, live, writer)
-
-
-def pending(
-    samples: Samples,
-    about: DatasetSettings,
-    model: LocalModel | EndpointModel,
-    data: Path = ROOT / "data",
-    live: bool = False,
-) -> list[Request]:
-    """The requests that `write` would ask."""
-    return asking.pending(requests(samples, about.wording), model, folder(samples.name, model.name, data), live)
+def recording(
+    samples: Samples, settings: DatasetSettings, model: LocalModel | EndpointModel, data: Path = ROOT / "data"
+) -> asking.Recording:
+    """What `model` is asked for the descriptions of a dataset's items, recorded below `data`/recorded."""
+    asked, where = requests(samples, settings.wording), folder(samples.name, model.name, data)
+    return asking.Recording(asked, DescriptionParser(), model, where)
 
 
 def descriptions(samples: Samples, wording: str, model: str, data: Path = ROOT / "data") -> pd.DataFrame:

@@ -7,7 +7,7 @@ import numpy as np
 from lib.data.samples import Samples
 from lib.papers.rallrec.mixture import VARIANTS, mixture
 from lib.papers.rallrec.rerank import rerank
-from lib.papers.rallrec.retrieval import HybridScore, Recency, Retrieved, Similarity, hybrid_quota, retrieve
+from lib.papers.rallrec.retrieval import HybridScore, Recency, Similarity, hybrid_quota, retrieve
 from lib.papers.rallrec.settings import RallrecSettings
 
 ORDER = ("recent", *VARIANTS, "hybrid", "hybrid_quota", "rerank")
@@ -20,38 +20,22 @@ class Kinds(NamedTuple):
     vectors: dict[str, np.ndarray]
 
 
-def retrieved(
-    samples: Samples,
-    parts: dict[str, np.ndarray],
-    settings: RallrecSettings,
-    rows: np.ndarray,
-    k: int | None = None,
-    alpha: float | None = None,
-) -> Kinds:
-    """The K history items of each sample in `rows` by every kind in ORDER; K and alpha are the settings' if not given.
+def retrieved(samples: Samples, parts: dict[str, np.ndarray], settings: RallrecSettings, rows: np.ndarray) -> Kinds:
+    """The K history items of each sample in `rows` by every kind in ORDER.
 
     recent: the newest. title, text, colla, mix, mix3: the most similar by these vectors. hybrid: by the mean of two
     softmaxes. hybrid_quota: half by text, half by collaboration. rerank: mix3 and recent merged (Eq. 8).
     """
-    k = k or settings.retrieval.k
     vectors = {kind: mixture(kind, parts, settings.mixture) for kind in VARIANTS}
     scores = {"recent": Recency()} | {kind: Similarity(of_kind) for kind, of_kind in vectors.items()}
-    chosen = settings.retrieval
+    chosen, k = settings.retrieval, settings.retrieval.k
     how = (chosen.hybrid_weight, chosen.hybrid_temperature, chosen.hybrid_over)
     scores["hybrid"] = HybridScore(vectors["text"], vectors["colla"], *how)
     found = {kind: retrieve(samples, score, k, rows, label=f"retrieval by {kind}") for kind, score in scores.items()}
     positions = {kind: one.positions for kind, one in found.items()}
     positions["hybrid_quota"] = hybrid_quota(positions["text"], positions["colla"], k)
-    positions["rerank"] = reranked(found["mix3"], found["recent"], settings, alpha)
+    positions["rerank"] = rerank(found["mix3"], found["recent"], settings.rerank)
     return Kinds({kind: positions[kind] for kind in ORDER}, vectors)
-
-
-def reranked(
-    similar: Retrieved, recent: Retrieved, settings: RallrecSettings, alpha: float | None = None
-) -> np.ndarray:
-    """Eq. 8 with the settings' alpha, if none is given."""
-    chosen = settings.rerank if alpha is None else settings.rerank.model_copy(update={"alpha": alpha})
-    return rerank(similar, recent, chosen)
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> float:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from lib.core.errors import UserError
 from lib.data.samples import Samples
+from lib.evaluation.click_metrics import weighted_auc
 from lib.papers.rallrec.retrieval import NONE
 
 PAIRS = 2**22  # numbers of item vectors gathered at once, and bootstrap weights
@@ -41,7 +42,7 @@ def relevance(
     if len(np.unique(labels)) < 2:
         raise UserError(f"{samples.name}: all {len(labels)} samples with a history have one label: take more samples")
     weights = user_weights(users, rng, draws)
-    drawn = {kind: weighted_auc(values[some], labels, weights) for kind, values in found.items()}
+    drawn = {kind: _aucs(values[some], labels, weights) for kind, values in found.items()}
     # the first line counts every sample once
     table = [_line(kind, aucs, drawn.get("recent")) for kind, aucs in drawn.items()]
     return pd.DataFrame(table)
@@ -107,25 +108,11 @@ def user_weights(users: np.ndarray, rng: np.random.Generator, draws: int) -> np.
     return np.concatenate([np.ones((1, len(users)), np.float32), counts[:, which].astype(np.float32)])
 
 
-def weighted_auc(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """AUC of `scores` [n] for `labels` [n] under each line of weights [m, n]: [m]; NaN without both labels.
-
-    In plain form the share, by weight, of pairs of a liked and another sample in which the liked one has the larger
-    score, equal scores counting half.
-    """
-    order = np.argsort(scores, kind="stable")
-    first = np.flatnonzero(np.diff(scores[order], prepend=-np.inf) > 0)  # of each group of equal scores
-    liked = labels[order] == 1
-    result = np.empty(len(weights))
+def _aucs(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """AUC of `scores` [n] under each line of weights [m, n]: [m]."""
     at_once = max(1, PAIRS // len(scores))
-    for start in range(0, len(weights), at_once):
-        here = weights[start : start + at_once][:, order].astype(float)
-        yes, no = (np.add.reduceat(here * side, first, axis=1) for side in (liked, ~liked))
-        below = np.cumsum(no, axis=1) - no
-        with np.errstate(invalid="ignore"):
-            shares = (yes * (below + no / 2)).sum(1) / (yes.sum(1) * no.sum(1))
-        result[start : start + at_once] = shares
-    return result
+    parts = [weights[start : start + at_once] for start in range(0, len(weights), at_once)]
+    return np.concatenate([weighted_auc(labels, scores, part.astype(float)) for part in parts])
 
 
 def _line(kind: str, aucs: np.ndarray, recent: np.ndarray | None) -> dict:

@@ -62,7 +62,6 @@ class RerankSettings(Strict):
     """How similar and recent items are merged (Eq. 8)."""
 
     alpha: float = Field(ge=0, le=1, description="weight of similarity; the rest is recency")
-    alphas: tuple[float, ...] = Field(min_length=1, description="values of alpha that validation chooses from")
     beta: float = Field(gt=0, description="a rank r counts r^-beta")
     duplicates: Literal["max", "sum"] = Field(description="score of an item that is both similar and recent")
     order: Literal["score", "chronological", "legacy_books", "legacy_films"] = Field(
@@ -71,19 +70,11 @@ class RerankSettings(Strict):
     reorder_short: bool = Field(description="rerank also where the whole history fits, as the code does for films")
 
 
-class PromptSettings(Strict):
-    """Limits of a prompt."""
-
-    max_tokens: int = Field(ge=16, description="of a chat; a longer one is rendered with fewer items")
-
-
 class AugmentationSettings(Strict):
     """Which prompts a model is tuned on (section 3.3 of the paper)."""
 
     n_index: int = Field(ge=1, description="train samples, each rendered once in every mode")
-    modes: tuple[Literal["sim", "sim_chrono", "recent"], ...] = Field(min_length=1, description="orders of histories")
     validation_rows: int = Field(ge=1, description="validation samples that stop the tuning")
-    test_rows: int | None = Field(description="test samples scored, the first in time; null: all")
 
 
 class MergingSettings(Strict):
@@ -105,7 +96,6 @@ class RallrecSettings(Strict):
     mixture: MixtureSettings
     retrieval: RetrievalSettings
     rerank: RerankSettings
-    prompts: PromptSettings
     augmentation: AugmentationSettings
     merging: MergingSettings
 
