@@ -6,6 +6,8 @@ from fake_llm import SMOLLM2, Echo
 from planted_samples import samples_of
 
 from lib.core.errors import UserError
+from lib.core.files import ROOT
+from lib.data import datasets
 from lib.data.dataset_settings import DatasetSettings
 from lib.papers.rallrec import item_texts
 
@@ -78,3 +80,13 @@ def test_descriptions_are_recorded_and_found_again(tmp_path):
     changed = rated(FILMS.assign(genre="Drama"))  # another question
     with pytest.raises(UserError, match="not recorded"):
         item_texts.descriptions(changed, "films", "smollm2", tmp_path)
+
+
+@pytest.mark.skipif(not (ROOT / "data/movielens-100k").is_dir(), reason="no data: python -m lib fetch movielens-100k")
+def test_every_film_has_a_recorded_description():
+    samples = datasets.load_samples("movielens-100k")
+    found, titles = (
+        item_texts.descriptions(samples, "films", "smollm2"), item_texts.title_texts(samples, "films")
+    )  # fmt: skip
+    assert len(found) == 1682 and (found.status == "fallback").mean() < 0.05
+    assert all(text.startswith(title) for text, title in zip(found.text, titles, strict=True))
