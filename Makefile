@@ -71,14 +71,15 @@ plan: $(STAMP)
 
 # one thread: the last bits of a number depend on how many there are
 test notebooks: export OMP_NUM_THREADS := 1
+# TQDM_DISABLE: how slow a machine is must not show in the outputs of a notebook
 test: $(STAMP)
 	$(BIN)/python -m lib fetch movielens-100k minilm smollm2 wordllama
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-sanitize-with tests/nbval.cfg notebooks
+	TQDM_DISABLE=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-sanitize-with tests/nbval.cfg notebooks
 	$(SNAKEMAKE) --dry-run --quiet host reason rules --config paper=all dataset=all
 
 notebooks: $(STAMP)
-	@$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb notebooks/*/*.ipynb
+	@TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb notebooks/*/*.ipynb
 
 site: $(STAMP)
 	@$(BIN)/python -m lib site

@@ -1,6 +1,7 @@
 """Progress of long work: a bar on a terminal, one line every few seconds elsewhere."""
 
 import contextlib
+import os
 import sys
 import time
 import warnings
@@ -12,6 +13,7 @@ class Progress:
     """Count steps towards `total` and show rate and time left, with an optional note such as a loss.
 
     On a terminal this is a tqdm bar; in logs and notebooks one plain line at most every `every` seconds.
+    tqdm's own variable of the environment, `TQDM_DISABLE=1`, silences both.
     """
 
     def __init__(self, total: int | None, label: str, unit: str = "it", every: float = 5.0, scale: bool = False):
@@ -19,7 +21,7 @@ class Progress:
         self.terminal = sys.stderr.isatty()
         self.bar = tqdm(total=total, desc=label, unit=unit, unit_scale=scale, disable=not self.terminal)
         self.done, self.first, self.start = 0, 0, time.monotonic()
-        self.last = self.start
+        self.last = self.start if not os.environ.get("TQDM_DISABLE") else float("inf")
 
     def __enter__(self):
         return self
