@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 
 from lib.core.errors import exit_status, unknown
-from lib.core.files import ROOT, sha256, write_json
+from lib.core.files import ROOT
 from lib.core.names import DEFAULT_DATASET
 from lib.workflow import notebook_jobs
-from lib.workflow.input_files import fetched, is_data
 
 # the commands import what they need: the help must not wait for torch
 
@@ -59,19 +58,21 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
     add("names", nargs="+", metavar="NAME", help="a dataset of params/, or weights: minilm, smollm2")
     add("--from", dest="local", type=Path, metavar="FOLDER", help="take this folder or archive instead")
 
-    add = command(profiles)
-    add("dataset")
-    add("--paper", default="rlmrec", choices=["rlmrec", "rallrec"], help="whose texts; rallrec: descriptions of items")
-    add("--model", help="a file of params/language_models; default: the dataset's own")
-    add("--live", action="store_true", help="ask again what is recorded already")
-    add("--threads", type=int, help="processor cores for a local model")
-    add("--budget", type=float, metavar="DOLLARS", help="most that an endpoint may cost, by the prices in its yaml")
-    add(
-        "--estimate",
-        dest="only_estimate",
-        action="store_true",
-        help="only say how much there is to ask and what it costs",
-    )
+    for function in (profiles, answers):
+        add = command(function)
+        add("dataset")
+        add("--model", help="a file of params/language_models; default: the dataset's own")
+        add("--live", action="store_true", help="ask again what is recorded already")
+        add("--threads", type=int, help="processor cores for a local model")
+        add("--estimate", dest="only_estimate", action="store_true", help="only say how much there is to do")
+        if function is profiles:
+            add("--paper", default="rlmrec", choices=["rlmrec", "rallrec"], help="rallrec: descriptions of items")
+            add("--budget", type=float, metavar="DOLLARS", help="most that an endpoint may cost, by prices in its yaml")
+        else:
+            add("--descriptions", metavar="MODEL", help="that wrote them; none: titles alone; default: the dataset's")
+            add("--encoder", default="minilm", help="of the texts by which items are retrieved; default: minilm")
+            add("--scale", default="quick", help="tiny, quick or paper; default: quick")
+            add("--only", nargs="+", metavar="ADAPTER", help="such as mixed, rella, untuned; default: all")
 
     add = command(train)
     add("dataset")
@@ -129,29 +130,27 @@ def order(dataset: str, to: Path | None) -> None:
 
 def fetch(names: list[str], local: Path | None) -> None:
     """Get datasets or weights and check them; does nothing for what is there."""
-    from lib.data import datasets, sources
-    from lib.language.weights import with_weights
+    from lib.workflow import fetching
 
-    for name in names:
-        if name in datasets.names():
-            folder = ROOT / "data" / name
-            origin = datasets.fetch(name, local)
-        elif name in (weights := with_weights()):  # asked last: a mistake in an encoder's file stops no dataset
-            folder = ROOT / weights[name].model
-            origin = sources.fetch(weights[name].sources, folder, local=local)
-        else:
-            raise unknown("dataset or weights", name, [*datasets.names(), *weights])
-        files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "source.json"]
-        files = [*filter(is_data, files)] if folder.parent == ROOT / "data" else files  # else weights
-        write_json(ROOT / fetched(name), {path.relative_to(folder).as_posix(): sha256(path) for path in files})
-        print(f"{name}: {len(files)} files in {folder.relative_to(ROOT)} from {origin.get('source', 'your own copy')}")
+    _tell(fetching.fetch(names, local))
 
 
 def profiles(**options) -> None:
     """Let a language model write the texts that a paper needs; records answers and goes on where it stopped."""
     from lib.papers import written_texts
 
-    for line in written_texts.write(**options):
+    _tell(written_texts.write(**options))
+
+
+def answers(**options) -> None:
+    """Tune a language model for RALLRec and record what it answers; goes on where it stopped."""
+    from lib.papers.rallrec import recording
+
+    _tell(recording.record(**options))
+
+
+def _tell(lines) -> None:
+    for line in lines:
         print(line, flush=True)
 
 

@@ -17,7 +17,7 @@ from lib.language import profiles
 from lib.language.llm import asking, estimate
 from lib.papers.rallrec import item_texts
 from lib.results import records
-from lib.workflow import doctor, notebook_jobs, plan
+from lib.workflow import doctor, fetching, notebook_jobs, plan
 from lib.workflow.input_files import fetched
 
 
@@ -97,7 +97,7 @@ def test_doctor_compares_with_the_lock(monkeypatch):
 def elsewhere(tmp_path, monkeypatch):
     """A repository root without data, for commands that write."""
     (tmp_path / "params").symlink_to(ROOT / "params")
-    for module in (cli, doctor):
+    for module in (cli, doctor, fetching):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     return tmp_path
 

@@ -129,6 +129,12 @@ def test_a_long_prompt_shows_fewer_items_and_no_other_changes(limit):
         assert text == least[k] and words([least[k + 1]])[0] > limit, "as many of the best as fit"
 
 
+def test_compact_titles_have_no_year_of_release():
+    items = pd.DataFrame({"id": range(4), "title": ["Heat (1995)", "1984 (1984)", "(1941)", "Blow Up (1966) Uncut"]})
+    (text,) = Renderer(films(items=items), "films", compact=True).prompts(LAST, PLACES, "sim")
+    assert '["(1941) (4.5 stars)", "Heat (4 stars)", "1984 (1 star)"]' in text and "***Blow Up (1966) Uncut***" in text
+
+
 def test_a_prompt_that_is_too_long_without_any_item():
     with pytest.raises(UserError, match="sample 3 has more than 20 tokens without any item"):
         Renderer(films(), "films").fitting(LAST, PLACES, "sim", 20, words)
@@ -142,14 +148,14 @@ def test_the_same_samples_in_three_orders_side_by_side():
     rows = augmentation.sampled_rows(samples, "train", 5, seed=42)
     similar, recent = (retrieve(samples, Recency(), k, rows).positions for k in (4, 2))
     table = augmentation.examples(
-        Renderer(samples, "films"), rows, similar, recent, augmentation.MIXES["mixed"], 999, words
+        Renderer(samples, "films"), rows, similar, recent, augmentation.MIXES["mixed"].modes, 999, words
     )
     assert table.row.tolist() == np.repeat(rows, 3).tolist()
     assert table["mode"].tolist() == ["sim", "sim_chrono", "recent"] * 5
     assert table.answer.tolist() == answers(samples.rows.label[table.row]) and set(table.answer) == {"Yes.", "No."}
     assert table.prompt[2].count("star") - 2 == (recent[0] >= 0).sum(), "recent prompts show the recent items"
     assert "similar" in table.prompt[0] and "oldest first" in table.prompt[1]
-    assert set(augmentation.MIXES["rag"]) == {"sim", "sim_chrono"}
+    assert set(augmentation.MIXES["rag"].modes) == {"sim", "sim_chrono"}
 
 
 def test_a_smaller_sample_is_the_beginning_of_a_larger_one():
@@ -166,6 +172,8 @@ def test_the_first_test_samples_in_time():
     rows = augmentation.test_rows(samples, 4)
     assert samples.rows.time[rows].tolist() == sorted(samples.rows.time[samples.rows.split == "test"])[:4]
     assert len(augmentation.test_rows(samples, None)) == (samples.rows.split == "test").sum()
+    drawn = augmentation.test_rows(samples, 4, "random", seed=1)
+    assert set(samples.rows.split[drawn]) == {"test"} and drawn.tolist() == sorted(set(drawn)) != rows.tolist()
 
 
 def test_a_split_without_samples():

@@ -41,4 +41,10 @@ def test_log_losses_of_two_kinds_are_never_mixed():
     assert found.published["dcn", "log_loss"] == 0.6164 and np.isnan(found.published["dcn", "log_loss_legacy"])
     assert found.published["rella", "log_loss_legacy"] == 0.6182 and np.isnan(found.published["rella", "log_loss"])
     assert found.delta["rella", "auc"] == pytest.approx(0.6 - 0.7524)
-    assert np.isnan(beside(results.assign(dataset="movielens-100k"), 1).published).all()
+    assert np.isnan(beside(results.assign(dataset="steam"), 1).published).all()
+
+
+def test_a_dataset_that_the_paper_has_not_stands_beside_the_nearest_and_has_no_delta():
+    results = pd.DataFrame([("movielens-100k", "rella", "auc", 0.6)], columns=["dataset", "model", "metric", "value"])
+    (row,) = beside(results, 1).itertuples()
+    assert (row.published, row.published_on) == (0.7524, "ml1m") and np.isnan(row.delta)

@@ -6,6 +6,7 @@ study_cells             the runs that studies need beside the grids
 grids                   the cells of experiments and studies, as settings of runs
 executions              which notebooks an experiment executes, and which it cannot have
 to_train                which runs it trains, and which it takes from data/recorded
+fetching                gets datasets and weights by name
 input_files             which files decide a result besides code
 manifests               what made a run, written when everything else is there
 cells                   computed once, found by a key, continued: any kind of cell

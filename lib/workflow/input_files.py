@@ -41,7 +41,7 @@ def paper_files(paper: str, dataset: str) -> list[str]:
     recorded = sorted(ROOT.glob(f"data/recorded/{dataset}/{paper}/**/*.*"))
     files = [ROOT / f"params/papers/{paper}.yaml", *recorded]
     names = (path.relative_to(ROOT).as_posix() for path in files if path.is_file())
-    return [name for name in names if "/." not in name and "/unfinished-" not in name]
+    return [name for name in names if "/." not in name and "unfinished-" not in name]
 
 
 def encoder_files(encoder: str) -> list[str]:
@@ -50,10 +50,15 @@ def encoder_files(encoder: str) -> list[str]:
     settings = f"params/encoders/{encoder}.yaml"
     if (ROOT / settings).is_file():
         content = read_yaml(ROOT / settings)
-        model = f"params/language_models/{content.get('model')}.yaml"
-        named = content.get("kind") == "hidden" and (ROOT / model).is_file()
-        return _with_weights(settings, encoder) + (_with_weights(model, content["model"]) if named else [])
+        hidden = language_model_files(content["model"]) if content.get("kind") == "hidden" else []
+        return _with_weights(settings, encoder) + hidden
     return [os.path.relpath(part, ROOT) for part in parts(encoder)]
+
+
+def language_model_files(name: str) -> list[str]:
+    """Settings and weights of a language model in params/language_models; of a folder or hub name none."""
+    settings = f"params/language_models/{name}.yaml"
+    return _with_weights(settings, name) if (ROOT / settings).is_file() else []
 
 
 def _with_weights(settings: str, name: str) -> list[str]:

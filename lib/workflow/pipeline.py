@@ -14,13 +14,27 @@ from lib.core.fingerprints import imported_files
 from lib.core.names import DEFAULT_DATASET, read_dataset, reads_text, results_folder, runs_of
 from lib.workflow.executions import Execution, executions, offered
 from lib.workflow.experiments import CellName, Experiment, Grid
-from lib.workflow.input_files import cell_files, dataset_files, encoder_files, fetched, is_data, paper_files
+from lib.workflow.input_files import (
+    cell_files,
+    dataset_files,
+    encoder_files,
+    fetched,
+    is_data,
+    language_model_files,
+    paper_files,
+)
 from lib.workflow.notebook_jobs import Job
 from lib.workflow.notebook_parameters import declared
 from lib.workflow.to_train import record_of, runs
 
 # notebooks whose first result does not have the notebook's own name
-FIRST_RESULT = {"01_data": "data_card", "06_tables": "ranking"}
+FIRST_RESULT = {
+    "01_data": "data_card",
+    "06_tables": "ranking",
+    "25_answers": "table_1",
+    "26_ablations": "table_3",
+    "27_scores": "softmax_twice",
+}
 GPU_MEMORY, MEMORY = 8000, 4000  # MB that a task is granted on a cluster
 
 
@@ -171,6 +185,7 @@ def _paper_notebook(experiment: Experiment, execution: Execution, trained: set[s
     # none: an empty grid's
     encoders = {grid.encoder, execution.values.get("encoder"), *execution.values.get("others", [])} - {None, "none"}
     texts = [file for encoder in sorted(encoders) for file in encoder_files(encoder)]
+    texts += language_model_files(execution.values["model"]) if "model" in execution.values else []
     published = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("params/published/*.csv"))
     task = _task(
         f"{paper}/{execution.name}",

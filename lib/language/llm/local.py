@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import torch
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     GgufConfig,
@@ -109,6 +110,11 @@ class LastToken(StoppingCriteria):
 def load_tokenizer(settings: LocalModel):
     """Tokenizer from the folder that the settings name, or from the hub; raises UserError when it is not there."""
     return _from_pretrained(AutoTokenizer, settings)
+
+
+def load_config(settings: LocalModel):
+    """The model's own settings, such as how many tokens it can read, without its weights; raises as load_model does."""
+    return _from_pretrained(AutoConfig, settings)
 
 
 def load_model(settings: LocalModel, dtype: torch.dtype = torch.float32):

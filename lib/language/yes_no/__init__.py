@@ -7,6 +7,7 @@ adapters           LoRA: added to a model, saved, loaded, for that model only
 scorer             the probability of Yes by one forward pass
 precision          what bfloat16 changes in the probabilities
 recorded_scores    scores on disk, found again by prompt, model and adapter
+tuning_settings    how an adapter looks and learns
 tuning             teaches an adapter the right answers
 tuning_state       all that a killed tuning needs to go on, bit for bit
 """

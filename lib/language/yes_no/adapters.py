@@ -6,27 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from lib.core.errors import UserError, short
 from lib.core.files import atomic_path, digest, write_json
-from lib.core.settings import Strict, validated
+from lib.core.settings import validated
 from lib.language.llm.language_models import LocalModel, weights_digest
+from lib.language.yes_no.tuning_settings import AdapterSettings
 
 WEIGHTS, ABOUT = "adapter.safetensors", "adapter.json"
-
-
-class AdapterSettings(Strict):
-    """A LoRA adapter (Hu et al. 2021), without biases."""
-
-    rank: int = Field(8, ge=1, description="width of the two matrices beside each weight")
-    alpha: float = Field(16, gt=0, description="what they add is multiplied by alpha / rank")
-    dropout: float = Field(0.05, ge=0, lt=1, description="of their input, while learning")
-    targets: list[str] | None = Field(
-        None, description="names of layers; none: q_proj and v_proj, or all linear layers of a model without these"
-    )
 
 
 @dataclass(frozen=True)
@@ -78,7 +67,9 @@ def weights(model) -> dict[str, torch.Tensor]:
     """Copies of the adapter's matrices, by the names that they have on disk."""
     import peft
 
-    return {name: value.detach().clone() for name, value in peft.get_peft_model_state_dict(model).items()}
+    # embeddings are not adapted; else peft would look for the base model's config, which a GGUF file has not
+    found = peft.get_peft_model_state_dict(model, save_embedding_layers=False)
+    return {name: value.detach().clone() for name, value in found.items()}
 
 
 def save(folder: Path, matrices: dict[str, torch.Tensor], settings: AdapterSettings, base: LocalModel, tuned: dict):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lib.core.progress import without_widgets
 from lib.language.llm.language_models import LocalModel, Precision
 from lib.language.yes_no import adapters
 from lib.language.yes_no.token_batches import padded
@@ -17,7 +18,8 @@ def load(settings: LocalModel, adapter: Path | None = None, precision: Precision
 
     Raises UserError when either is not there or the adapter is another model's.
     """
-    from lib.language.llm.local import load_model  # imports transformers, which takes seconds
+    with without_widgets():
+        from lib.language.llm.local import load_model  # imports transformers, which takes seconds
 
     dtype = getattr(torch, precision)
     if adapter is None:
@@ -29,7 +31,19 @@ def load(settings: LocalModel, adapter: Path | None = None, precision: Precision
 
 def context_length(model) -> int | None:
     """How many tokens the model can read; None where its settings do not say."""
-    return getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return _context_length(model.config)
+
+
+def context_of(settings: LocalModel) -> int | None:
+    """The same of a model that is not loaded."""
+    with without_widgets():
+        from lib.language.llm.local import load_config  # imports transformers, which takes seconds
+
+    return _context_length(load_config(settings))
+
+
+def _context_length(config) -> int | None:
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
 def next_token_scores(model, sequences: list[list[int]], places: list[list[int]]) -> Tensor:

@@ -5,6 +5,7 @@ import json
 from typing import NamedTuple
 
 from lib.core.errors import UserError
+from lib.core.progress import without_widgets
 from lib.language.llm.language_models import LocalModel
 
 CUE = "\nAnswer:"  # what a model without a chat template reads before its answer
@@ -26,7 +27,8 @@ class Tokens:
     """Turns prompts into token numbers the way the model of `settings` was taught; raises UserError without it."""
 
     def __init__(self, settings: LocalModel):
-        from lib.language.llm.local import load_tokenizer  # imports transformers, which takes seconds
+        with without_widgets():
+            from lib.language.llm.local import load_tokenizer  # imports transformers, which takes seconds
 
         self.name, self.tokenizer = settings.name, load_tokenizer(settings)
         self.chat = bool(self.tokenizer.chat_template)

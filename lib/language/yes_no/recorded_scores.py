@@ -61,10 +61,19 @@ class RecordedScores:
         self.identity = {"model": weights_digest(settings), "adapter": adapter_digest(adapter)}
         self.identity |= {"precision": precision, "answers": " ".join(ANSWERS)}
 
-    def lookup(self, prompts: list[Prompt]) -> Scores:
-        """The recorded scores of `prompts`; raises UserError when some are not there."""
+    def lookup(self, prompts: list[Prompt], scorer: Scorer | None = None) -> Scores:
+        """The recorded scores of `prompts`; a `scorer` is asked for those that are not there, and nothing is written.
+
+        Without one raises UserError when some are not there.
+        """
         known, what = self._read(), f"{self.settings.name} ({self.known_as}, {self.precision})"
-        if absent := self._absent(prompts, known):
+        absent = self._absent(prompts, known)
+        if absent and scorer:
+            self._check(scorer)
+            fresh = scorer.score(absent)
+            rows = zip(fresh.z_yes, fresh.z_no, fresh.p_legacy, strict=True)
+            known |= dict(zip((prompt.key for prompt in absent), rows, strict=True))
+        elif absent:
             why = f"the record in {self.path} has none" if known or not self.path.is_file() else self._other()
             raise UserError(
                 f"no recorded score of {what} for {len(absent)} of {len(prompts)} prompts: {why}: run {self.command}"
@@ -104,9 +113,7 @@ class RecordedScores:
 
     def _ask(self, prompts: list[Prompt], scorer: Scorer, place: Path) -> None:
         """Append the scores of `prompts` to the waiting ones, batch by batch."""
-        mine = (self.settings, self.adapter, self.precision)
-        if (scorer.settings, scorer.adapter, scorer.precision) != mine:
-            raise ValueError("the scorer is not of this recording's model, adapter and precision")
+        self._check(scorer)
         with open(place / "scores.jsonl", "a", encoding="utf-8") as file:
             file.write("\n")  # ends a line that a crash left half-written
             for indices, scores in scorer.in_batches(prompts):
@@ -115,6 +122,10 @@ class RecordedScores:
                 file.write("".join(f"{line}\n" for line in lines))
                 file.flush()
                 os.fsync(file.fileno())
+
+    def _check(self, scorer: Scorer) -> None:
+        if (scorer.settings, scorer.adapter, scorer.precision) != (self.settings, self.adapter, self.precision):
+            raise ValueError("the scorer is not of this recording's model, adapter and precision")
 
     def _absent(self, prompts: list[Prompt], known: dict) -> list[Prompt]:
         return list({prompt.key: prompt for prompt in prompts if prompt.key not in known}.values())

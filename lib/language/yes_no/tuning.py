@@ -8,19 +8,18 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import Field
 from torch.nn import functional
 
 from lib.core.errors import UserError
 from lib.core.files import atomic_path, digest
 from lib.core.progress import Progress
-from lib.core.settings import Seed, Strict
-from lib.language.llm.language_models import LocalModel, Precision, weights_digest
+from lib.language.llm.language_models import LocalModel, weights_digest
 from lib.language.yes_no import adapters, causal_model, tuning_state
-from lib.language.yes_no.adapters import Adapter, AdapterSettings
+from lib.language.yes_no.adapters import Adapter
 from lib.language.yes_no.prompts_as_tokens import Prompt, Tokens
 from lib.language.yes_no.scorer import ANSWERS
 from lib.language.yes_no.token_batches import Memory
+from lib.language.yes_no.tuning_settings import TuningSettings
 
 HISTORY = "history.csv"
 
@@ -31,22 +30,6 @@ class Example(NamedTuple):
     system: str
     user: str
     answer: str
-
-
-class TuningSettings(Strict):
-    """How an adapter learns."""
-
-    adapter: AdapterSettings = AdapterSettings()
-    learning_rate: float = Field(5e-4, gt=0, description="of AdamW; falls to zero along a line")
-    weight_decay: float = Field(0.0, ge=0)
-    batch_size: int = Field(256, ge=1, description="examples of a step")
-    epochs: int = Field(20, ge=1)
-    patience: int = Field(
-        5, ge=1, description="validations without a lower loss before it ends; there is one per epoch"
-    )
-    gradient_norm: float = Field(1.0, gt=0, description="longer gradients are scaled down to it")
-    precision: Precision = Field("float32", description="of the model; the adapter is always float32")
-    seed: Seed = 42
 
 
 class Learning:
@@ -141,17 +124,19 @@ def tune(
     folder: Path,
     device: str = "cpu",
     budget: int = 2048,
+    again: bool = False,
 ) -> Adapter:
     """Teach an adapter the answers of `train` and write that of the lowest validation loss, with history.csv.
 
     There is a validation before the first step and after every epoch. After a kill the same call goes on with the step
-    that was cut off, on a processor to the same bits; an adapter that was made from the very same stays as it is.
+    that was cut off, on a processor to the same bits; an adapter that was made from the very same stays as it is,
+    unless `again`.
     Raises UserError for an example that is longer than the context.
     """
     if not train or not validation:
         raise UserError("a tuning needs at least one example to learn from and one to validate with: give it more rows")
     key = digest(how.model_dump(), weights_digest(settings), train, validation)
-    if (Path(folder) / adapters.ABOUT).is_file() and adapters.description(folder).tuned.get("key") == key:
+    if not again and (Path(folder) / adapters.ABOUT).is_file() and adapters.description(folder).tuned.get("key") == key:
         return adapters.description(folder)
     place = Path(folder) / f"unfinished-{key}"
     learning = Learning(settings, how, device, budget)

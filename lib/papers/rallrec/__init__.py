@@ -13,6 +13,13 @@ kinds           every kind of retrieval side by side
 relevance       whether retrieved items tell if the target is liked
 prompts         what the language model is asked about a sample
 augmentation    which prompts it is tuned on
+questions       what is asked for each table and figure
+answers         adapters and recorded answers of one model
+recording       tunes and asks, with an estimate first
+tuning_curves   how its adapters have learnt
+answer_tables   metrics of the answers, their intervals and tests
+answer_figures  curves and bars of the answers
+few_shot        click models on the same samples
 merging         reasoning and general predictions merged by their consistency
 figures         curves of the alignment, intervals of relevance
 published       the paper's numbers, and ours beside them

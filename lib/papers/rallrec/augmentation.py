@@ -1,6 +1,7 @@
 """Which prompts the language model is tuned on: each sampled history in several orders (section 3.3 of the paper)."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -9,12 +10,22 @@ from lib.core.errors import UserError
 from lib.data.samples import Samples
 from lib.papers.rallrec.prompts import Renderer, answers
 
-# sets of modes by the name of a tuning: all three, without recent histories, without augmentation, without retrieval
+
+class Mix(NamedTuple):
+    """The orders in which one tuning shows each sampled history, and the vectors by which items are similar in it."""
+
+    modes: tuple[str, ...]
+    similar_by: str = "text"
+
+
+# by the name of a tuning: all three orders, without recent histories, without augmentation, without retrieval, and the
+# two orders of ReLLa, which retrieves by title
 MIXES = {
-    "mixed": ("sim", "sim_chrono", "recent"),
-    "rag": ("sim", "sim_chrono"),
-    "sim": ("sim",),
-    "recent": ("recent",),
+    "mixed": Mix(("sim", "sim_chrono", "recent")),
+    "rag": Mix(("sim", "sim_chrono")),
+    "sim": Mix(("sim",)),
+    "recent": Mix(("recent",)),
+    "rella": Mix(("recent", "sim_chrono"), similar_by="title"),
 }
 
 
@@ -30,8 +41,13 @@ def sampled_rows(samples: Samples, split: str, count: int, seed: int) -> np.ndar
     return np.random.default_rng(seed).permutation(rows)[:count]
 
 
-def test_rows(samples: Samples, count: int | None) -> np.ndarray:
-    """Numbers of the first `count` test samples in the order of the samples, which is that of time; None: all."""
+def test_rows(samples: Samples, count: int | None, order: str = "head", seed: int = 42) -> np.ndarray:
+    """Numbers of `count` test samples in the order of the samples, which is that of time; None: all.
+
+    order: head for the first in time, random for a sample drawn by `seed`.
+    """
+    if order == "random" and count is not None:
+        return np.sort(sampled_rows(samples, "test", count, seed))
     return np.flatnonzero(samples.rows.split == "test")[:count]
 
 

@@ -1,6 +1,7 @@
 """Predictions of a reasoning and a general language model, merged by how consistent each is with itself (RALLRec+)."""
 
 import numpy as np
+import pandas as pd
 
 from lib.core.errors import UserError
 from lib.papers.rallrec.settings import MergingSettings
@@ -36,6 +37,12 @@ def consistency_curve(predictions: np.ndarray, labels: np.ndarray, window: int =
     right = ((mean > 0.5) == (np.asarray(labels) == 1)).astype(float)
     window = min(window, len(order))
     return {name: _moving_mean(values[order], window) for name, values in (("variance", variance), ("accuracy", right))}
+
+
+def consistency_curves(predictions: dict[str, np.ndarray], labels: np.ndarray, window: int = 500) -> pd.DataFrame:
+    """The curves of several models, one below the other: model, place, variance, accuracy."""
+    parts = {name: pd.DataFrame(consistency_curve(p, labels, window)) for name, p in predictions.items()}
+    return pd.concat([part.rename_axis("place").reset_index().assign(model=name) for name, part in parts.items()])
 
 
 def _moving_mean(values: np.ndarray, window: int) -> np.ndarray:

@@ -69,14 +69,15 @@ MODES = tuple(IN_ORDER)
 class Renderer:
     """Prompts of one dataset in one wording; the texts that samples share are made once.
 
-    An item without a title is called by its number. Raises UserError for an unknown wording.
+    An item without a title is called by its number. compact: without the year of release that ends a title, a third of
+    its tokens. Raises UserError for an unknown wording.
     """
 
-    def __init__(self, samples: Samples, wording: str):
+    def __init__(self, samples: Samples, wording: str, compact: bool = False):
         if wording not in WORDINGS:
             raise unknown("wording of prompts", wording, WORDINGS)
         self.samples, self.wording = samples, WORDINGS[wording]
-        self.titles = _titles(samples.items, self.wording.item)
+        self.titles = _titles(samples.items, self.wording.item, compact)
         self.rows = samples.rows[["user", "item"]].to_numpy().tolist()
         self.items = samples.events.item.tolist()
         self.marks, self.rated = _marks(samples.events)
@@ -166,11 +167,13 @@ def _first(positions: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.where(np.arange(positions.shape[1]) < counts[:, None], positions, NONE)
 
 
-def _titles(items: pd.DataFrame, noun: str) -> list[str]:
+def _titles(items: pd.DataFrame, noun: str, compact: bool) -> list[str]:
     """Titles by item on one line, without the quotation marks that go around them; 'film 7' where there is none."""
     known = items.get("title", pd.Series(index=items.index, dtype=object)).astype(object)
     numbered = pd.Series([f"{noun} {index}" for index in range(len(items))], index=items.index)
     lines = known.where(known.notna(), numbered).astype(str).str.replace('"', "'").str.split().str.join(" ")
+    if compact:
+        lines = lines.str.replace(r"(?<=\S) \(\d{4}\)$", "", regex=True)
     return lines.where(lines != "", numbered).tolist()
 
 

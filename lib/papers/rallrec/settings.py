@@ -1,13 +1,15 @@
 """Every constant of RALLRec: params/papers/rallrec.yaml, checked before anything starts."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
 from lib.core.errors import UserError, short, unknown
 from lib.core.files import ROOT, read_yaml
 from lib.core.settings import Seed, Strict, validated
+from lib.language.llm.language_models import Precision
+from lib.language.yes_no.tuning_settings import TuningSettings
 from lib.training.run_settings import SCALES
 
 FILE = "papers/rallrec.yaml"
@@ -77,6 +79,20 @@ class AugmentationSettings(Strict):
     validation_rows: int = Field(ge=1, description="validation samples that stop the tuning")
 
 
+class QuestionSettings(Strict):
+    """Which samples a language model is asked about, and what is varied."""
+
+    test_rows: int | None = Field(description="test samples; null: all")
+    order: Literal["head", "random"] = Field(description="of these: the first in time, or drawn by `seed`")
+    compact: bool = Field(description="titles in prompts without the year of release")
+    k_grid: list[Annotated[int, Field(ge=1, le=500)]] = Field(min_length=1, description="items per prompt of Figure 3")
+    alphas: list[Annotated[float, Field(ge=0, le=1)]] = Field(
+        description="of rerank.alpha: the one with the best AUC on validation samples is taken; none: rerank.alpha"
+    )
+    seeds: list[Seed] = Field(min_length=1, description="of the tunings of Table 1; all else has the first")
+    precision: Precision = Field(description="of the model when it answers")
+
+
 class MergingSettings(Strict):
     """How reasoning and general predictions are merged (RALLRec+)."""
 
@@ -97,6 +113,8 @@ class RallrecSettings(Strict):
     retrieval: RetrievalSettings
     rerank: RerankSettings
     augmentation: AugmentationSettings
+    tuning: TuningSettings
+    questions: QuestionSettings
     merging: MergingSettings
 
 

@@ -1,0 +1,229 @@
+"""What a language model answers: it is tuned, asked, and its answers are recorded and found again.
+
+data/recorded/<dataset>/rallrec/<scale>/<model>/    adapters/<tuning>-seed<k>/ with the curve of the tuning, and
+                                                    <tuning>-seed<k>.<precision>.parquet with the scores of its answers
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from lib.core.errors import unknown
+from lib.core.files import ROOT, sha256
+from lib.data import datasets
+from lib.evaluation.click_metrics import scores
+from lib.language.llm import language_models
+from lib.language.llm.language_models import Precision
+from lib.language.yes_no import adapters, causal_model, tuning
+from lib.language.yes_no.prompts_as_tokens import Prompt, Tokens
+from lib.language.yes_no.recorded_scores import RecordedScores
+from lib.language.yes_no.scorer import Scorer, Scores
+from lib.language.yes_no.tuning import Example
+from lib.language.yes_no.tuning_settings import TuningSettings
+from lib.papers.rallrec import augmentation, kinds, vector_cells
+from lib.papers.rallrec.prompts import SYSTEM, Renderer
+from lib.papers.rallrec.questions import RALLREC, UNTUNED, Question, everything, tunings
+from lib.papers.rallrec.settings import load
+
+FEW = 0.05  # of the prompts: vectors that another processor rounds otherwise retrieve another item now and then
+EXACT = "float32"
+MOST = 2048  # tokens of a prompt for a model that does not say how many it can read; the paper's
+
+
+class Study:
+    """One language model, one dataset, one scale: which samples it is asked about and what it says.
+
+    encoder: of the vectors that decide what is retrieved. writer: the language model that described the items; None:
+    titles alone. Raises UserError for a name that does not exist.
+    """
+
+    def __init__(
+        self, dataset: str, model: str, encoder: str, writer: str | None, scale: str,
+        data: Path = ROOT / "data", **places,
+    ):  # fmt: skip
+        params = {name: path for name, path in places.items() if name == "params"}
+        self.samples = datasets.load_samples(dataset, data=data, **params)
+        self.settings = load(scale, dataset, **params)
+        self.model = language_models.load_local(model, **params)
+        wording = datasets.settings(dataset, **params).wording
+        self.renderer = Renderer(self.samples, wording, self.settings.questions.compact)
+        self.vectors = vector_cells.ensure(
+            self.samples, encoder, writer, self.settings.seed, scale, data=data, **places
+        )
+        self.folder = Path(data) / "recorded" / dataset / "rallrec" / scale
+        self.command = f"python -m lib answers {dataset} --model {model} --scale {scale}"
+        self.asked_now = 0  # prompts that the record lacks and that the model was asked instead
+        self.shortened = 0  # prompts that show fewer than K items, as many as the model can read
+        self._found, self._prompts = {}, {}
+
+    @cached_property
+    def rows(self) -> dict[str, np.ndarray]:
+        """Numbers of the samples that are asked about, by split."""
+        sizes, asked, seed = self.settings.augmentation, self.settings.questions, self.settings.seed
+        return {
+            "train": augmentation.sampled_rows(self.samples, "train", sizes.n_index, seed),
+            "validation": augmentation.sampled_rows(self.samples, "validation", sizes.validation_rows, seed),
+            "test": augmentation.test_rows(self.samples, asked.test_rows, asked.order, seed),
+        }
+
+    def labels(self, split: str = "test") -> np.ndarray:
+        """1 for each sample of a split that is liked, else 0."""
+        return self.samples.rows.label.to_numpy()[self.rows[split]]
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """The tokenizer."""
+        return Tokens(self.model)
+
+    @cached_property
+    def limit(self) -> int:
+        """Most tokens of a prompt, so that the answer and its end still fit."""
+        most = causal_model.context_of(self.model) or MOST
+        return most - max(map(len, self.tokens.of_answers(("Yes.", "No.")))) - 1
+
+    def positions(self, split: str, k: int | None = None, alpha: float | None = None) -> dict[str, np.ndarray]:
+        """Which events are shown, by kind of retrieval: each [n, K] (lib/papers/rallrec/kinds.py)."""
+        if (split, k, alpha) not in self._found:
+            changes = {"rerank": self.settings.rerank, "retrieval": self.settings.retrieval}
+            changes["retrieval"] = changes["retrieval"].model_copy(update={"k": k or changes["retrieval"].k})
+            changes["rerank"] = changes["rerank"].model_copy(update={"alpha": alpha or changes["rerank"].alpha})
+            settings = self.settings.model_copy(update=changes)
+            found = kinds.retrieved(self.samples, self.vectors.parts, settings, self.rows[split])
+            self._found[split, k, alpha] = found.positions
+        return self._found[split, k, alpha]
+
+    def prompts(self, question: Question, split: str = "test", alpha: float | None = None) -> list[Prompt]:
+        """What the model reads about each sample of a split; `alpha` of the reranking, None: the chosen one."""
+        if question.items == "rerank" and alpha is None:
+            alpha = self.alpha
+        key = question._replace(adapter=None), split, alpha
+        if key not in self._prompts:
+            positions = self.positions(split, question.k, alpha)[question.items]
+            texts, shown = self.renderer.fitting(self.rows[split], positions, question.mode, self.limit, self.count)
+            self._prompts[key] = [Prompt(SYSTEM, text) for text in texts]
+            self.shortened += int((shown < positions.shape[1]).sum())
+        return self._prompts[key]
+
+    def count(self, texts: list[str]) -> list[int]:
+        """Tokens of each prompt with all that is around it."""
+        return self.tokens.count([Prompt(SYSTEM, text) for text in texts])
+
+    @cached_property
+    def alpha(self) -> float:
+        """Of the alphas in the settings the one that the tuned model answers best on validation samples (Eq. 8)."""
+        if not self.settings.questions.alphas:
+            return self.settings.rerank.alpha
+        return max(self.validated_alphas, key=self.validated_alphas.get)
+
+    @cached_property
+    def validated_alphas(self) -> dict[float, float]:
+        """AUC on validation samples by alpha."""
+        record, labels = self.record_of(RALLREC.adapter, self.settings.questions.seeds[0]), self.labels("validation")
+        found = {alpha: self._lookup(record, asked) for alpha, asked in self.prompts_of_alphas().items()}
+        return {alpha: scores(labels, one.p)["auc"] for alpha, one in found.items()}
+
+    def prompts_of_alphas(self) -> dict[float, list[Prompt]]:
+        """Those about the validation samples, by alpha."""
+        return {alpha: self.prompts(RALLREC, "validation", alpha) for alpha in self.settings.questions.alphas}
+
+    def examples(self, name: str) -> tuple[list[Example], list[Example]]:
+        """What an adapter of augmentation.MIXES is taught, and what it is validated with: one order of each sample."""
+        mix = augmentation.MIXES[name]
+        return self._examples("train", mix, mix.modes), self._examples("validation", mix, mix.modes[:1])
+
+    def _examples(self, split: str, mix: augmentation.Mix, modes: tuple[str, ...]) -> list[Example]:
+        positions = self.positions(split)
+        table = augmentation.examples(
+            self.renderer, self.rows[split], positions[mix.similar_by], positions["recent"], modes,
+            self.limit, self.count,
+        )  # fmt: skip
+        return [Example(SYSTEM, *row) for row in table[["prompt", "answer"]].itertuples(index=False)]
+
+    def how(self, name: str, seed: int) -> TuningSettings:
+        """The settings of a tuning: of fewer orders more epochs, so that all take as many steps."""
+        most, own = (len(augmentation.MIXES[one].modes) for one in ("mixed", name))
+        epochs = -(-self.settings.tuning.epochs * most // own)
+        return self.settings.tuning.model_copy(update={"epochs": epochs, "seed": seed})
+
+    def adapter(self, name: str, seed: int) -> Path:
+        """The folder of an adapter."""
+        return self.folder / self.model.name / "adapters" / f"{name}-seed{seed}"
+
+    def record_of(self, name: str | None, seed: int, precision: Precision | None = None) -> RecordedScores:
+        """The recorded answers of the model with an adapter, or as it is; raises UserError without that adapter.
+
+        precision: None for that of the settings.
+        """
+        adapter = self.adapter(name, seed) if name else None
+        precision = precision or self.settings.questions.precision
+        return RecordedScores(self.folder, self.model, adapter, precision, self.command)
+
+    def digests(self, names: list[str]) -> dict[str, str]:
+        """What tells the recorded answers of adapters, and of the model as it is, from others, by name of the file."""
+        asked = {(question.adapter, seed) for question, seed in everything(self.settings)}
+        records = [self.record_of(*who) for who in sorted(asked, key=str) if (who[0] or UNTUNED) in names]
+        return {record.path.stem: sha256(record.path) for record in records}
+
+    def tuned(self) -> list[tuple[str, int]]:
+        """The adapters that are there, by name and seed."""
+        return [one for one in tunings(self.settings) if (self.adapter(*one) / adapters.ABOUT).is_file()]
+
+    def answers(self, question: Question, seed: int | None = None, precision: Precision | None = None) -> Scores:
+        """What the model says about each test sample; of a few prompts that are not recorded it is asked now.
+
+        seed: of the tuning; None: the first of the settings. Raises UserError when more than a few are missing.
+        """
+        seed = self.settings.questions.seeds[0] if seed is None else seed
+        return self._lookup(self.record_of(question.adapter, seed, precision), self.prompts(question))
+
+    def _lookup(self, record: RecordedScores, asked: list[Prompt]) -> Scores:
+        missing = record.missing(asked)
+        if not missing or len(missing) > FEW * len(asked):
+            return record.lookup(asked)
+        self.asked_now += len(missing)
+        return record.lookup(asked, Scorer(record.settings, record.adapter, record.precision))
+
+    def tune(self, only: list[str] | None = None, live: bool = False) -> Iterator[str]:
+        """Teach every adapter that is not there yet, or those in `only`, with `live` all; yields a sentence on each."""
+        for name, seed in tunings(self.settings):
+            if not only or name in only:
+                place = self.adapter(name, seed)
+                made = tuning.tune(self.model, *self.examples(name), self.how(name, seed), place, again=live)
+                loss, step = made.tuned["validation_loss"], made.tuned["best_step"]
+                yield f"adapter {name} (seed {seed}): lowest validation loss {loss:.4f} after {step} steps"
+
+    def ask(self, only: list[str] | None = None, live: bool = False) -> Iterator[str]:
+        """Record the answers that are missing, with `live` all of them; yields a sentence on each file."""
+        if self.settings.questions.alphas and (not only or RALLREC.adapter in only):
+            asked = [prompt for prompts in self.prompts_of_alphas().values() for prompt in prompts]
+            self.record_of(RALLREC.adapter, self.settings.questions.seeds[0]).record(asked, live=live)
+            yield f"alpha {self.alpha:.2f} is the best of {self.settings.questions.alphas} on validation samples"
+        for who, asked in self.asked_of(only).items():
+            record = self.record_of(*who)
+            record.record(asked, live=live)
+            yield f"{record.path.stem}: {len(asked)} answers are recorded"
+
+    def asked_of(self, only: list[str] | None = None, alpha: float | None = None) -> dict[tuple, list[Prompt]]:
+        """All prompts about test samples, each once, by who answers: adapter, its seed, precision.
+
+        only: names of adapters, untuned or float32; alpha: of the reranking, None: the chosen one.
+        """
+        usual, first = self.settings.questions.precision, self.settings.questions.seeds[0]
+        by_whom = {}
+        for question, seed in everything(self.settings):
+            if not only or (question.adapter or UNTUNED) in only:
+                by_whom.setdefault((question.adapter, seed, usual), []).extend(self.prompts(question, alpha=alpha))
+        if not only or EXACT in only:  # what rounding changes is told for one question
+            by_whom[RALLREC.adapter, first, EXACT] = self.prompts(RALLREC, alpha=alpha)
+        return {who: list(dict.fromkeys(prompts)) for who, prompts in by_whom.items()}
+
+
+def checked(only: list[str] | None) -> list[str] | None:
+    """Names of adapters, untuned for the model as it is, float32 for exact answers; raises UserError for any other."""
+    known = [*augmentation.MIXES, UNTUNED, EXACT]
+    for name in only or []:
+        if name not in known:
+            raise unknown("adapter", name, known)
+    return only
