@@ -58,7 +58,7 @@ def _shares(axes, shares: pd.DataFrame) -> None:
     for row in shares.itertuples():
         colour = COLOURS.get(row.method, COLOURS["others"])
         if np.isnan(row.low):
-            axes.annotate("no share fits", (row.common, row.Index), color=colour, fontsize=7, ha="center", va="center")
+            axes.annotate("no share fits", (row.common, row.Index), color=colour, fontsize=7, ha="right", va="center")
         else:
             axes.plot([row.low, row.high], [row.Index] * 2, color=colour)
             axes.plot((row.low + row.high) / 2, row.Index, color=colour, **STYLE)
