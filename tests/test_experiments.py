@@ -50,7 +50,7 @@ def test_cells_of_a_paper_that_has_none_on_that_dataset(copy):
 @pytest.mark.parametrize(
     ("paper", "dataset", "found"),
     [
-        ("all", "default", {(paper, "movielens-100k") for paper in ("rlmrec", "report", "rallrec")}),
+        ("all", "default", {(paper, "movielens-100k") for paper in ("rlmrec", "report", "rallrec", "pte")}),
         ("rlmrec", "amazon yelp", {("rlmrec", "amazon"), ("rlmrec", "yelp")}),
         ("report", "all", {("report", "movielens-100k"), ("report", "amazon")}),
         ("all", "yelp", {("rlmrec", "yelp")}),

@@ -1,0 +1,12 @@
+"""PtE: profile, then embed, 2025; sequential recommenders on the vectors of texts alone.
+
+Its title is *From ID to LLM: Rethinking Representation Learning for Recommendation*; an earlier one begins with
+Profile-then-Embedding. The public repository that bears its name, `yansuoyuli/PtE`, holds another system (RecLM, arXiv
+2412.19302, lightly edited): graph recommenders with trained user IDs on other datasets, and none of the recommenders,
+datasets and protocols of the tables. So the tables are what is known of PtE's results, and that code says nothing of
+how they came about.
+
+published     the numbers that its tables print, those of other methods among them
+audit         which of them can be means over one test set
+audit_figure  what metrics gain from k to k', and the tail shares that rows imply
+"""
