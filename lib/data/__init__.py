@@ -8,6 +8,7 @@ interactions      the three splits, the only form in which other rooms see data
 samples           rated samples with their histories, the form in which click prediction sees data
 sample_checks     what samples must hold, and the sentence for what does not
 rated/            makes samples of files with ratings, one reader per format
+sequences/        one sequence of items per user, cold-start and leave-one-out rows, the form sequential models see
 preprocess        makes them of raw events: rating threshold, k-core, split
 readers/          makes them of the files in data/<dataset>/, one module per format
 row_order         whose rows they are: the ids of users and items by index

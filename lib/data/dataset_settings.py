@@ -85,6 +85,20 @@ class SampleSettings(Strict):
         return self
 
 
+Events = Annotated[int, Field(ge=1)]
+
+
+class SequenceSettings(Strict):
+    """How dated interactions become one sequence of items per user."""
+
+    min_events: Events = Field(1, description="leave out users with fewer events; items keep their numbers")
+    tail: tuple[Events, Events] | None = Field(
+        None,
+        description="a user with fewer visible events, an item with fewer events belongs to the long tail; "
+        "none puts the least active 80% of each there",
+    )
+
+
 class DatasetSettings(Strict):
     """One dataset: where it comes from, how it is prepared and what may be done with it."""
 
@@ -104,6 +118,7 @@ class DatasetSettings(Strict):
     wording: str = Field(
         "items", description="what prompts call its items and users: items or films (lib/language/wording.py)"
     )
+    sequences: SequenceSettings = Field(SequenceSettings(), description="how its events become sequences")
     samples: SampleSettings | None = Field(
         None, description="how its ratings become samples for click prediction; none for data without"
     )

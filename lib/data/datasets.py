@@ -4,8 +4,11 @@ data = datasets.load("movielens-100k")
 data.train, data.items.title, datasets.card(data, datasets.settings("movielens-100k"))
 samples = datasets.load_samples("movielens-100k")
 samples.rows, samples.history(0)
+sequences = datasets.load_sequences("movielens-100k")
+sequences.of(0), sequences.texts
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,8 @@ from lib.data.rated import table as rated_table
 from lib.data.rated.edges import FIDELITIES
 from lib.data.readers import movielens, npz, rlmrec, table
 from lib.data.samples import Samples
+from lib.data.sequences import from_dated, sequence_files
+from lib.data.sequences.user_sequences import Sequences, at_least
 
 PARAMS, DATA = ROOT / "params", ROOT / "data"
 READERS = (movielens, rlmrec, npz, table)  # the first that knows a folder's files reads it
@@ -80,6 +85,23 @@ def load_samples(name: str, fidelity: str = "paper", params: Path = PARAMS, data
     return histories.samples(reader.read(folder, chosen), chosen.samples, name, fidelity)
 
 
+def load_sequences(name: str, params: Path = PARAMS, data: Path = DATA) -> Sequences:
+    """Sequences of dataset `name` from the folder `data/<name>`, as the block `sequences` of its dataset.yaml says.
+
+    Made of files with sequences, or else of dated interactions with the users and items that `load` gives, or of dated
+    ratings. Raises UserError for a dataset whose events have no order.
+    """
+    folder, chosen = _there(name, params, data), settings(name, params)
+    rated = next((reader for reader in RATED if reader.matches(folder)), None)
+    if sequence_files.matches(folder):
+        sequences = sequence_files.read(folder, chosen)
+    elif rated is None or any(reader.matches(folder) for reader in READERS):
+        sequences = from_dated.of_interactions(read(folder, chosen))
+    else:
+        sequences = from_dated.of_ratings(rated.read(folder, chosen), chosen)
+    return replace(at_least(sequences, chosen.sequences.min_events), tail=chosen.sequences.tail)
+
+
 def _there(name: str, params: Path, data: Path) -> Path:
     """The folder of a dataset; raises UserError with what to do when it is not there."""
     chosen, folder = settings(name, params), Path(data) / name
@@ -109,15 +131,17 @@ def _reader(folder: Path):
             return reader
     if any(reader.matches(folder) for reader in RATED):
         raise UserError(f"{folder} holds rated samples for click prediction: read it with datasets.load_samples")
+    if sequence_files.matches(folder):
+        raise UserError(f"{folder} holds sequences without dates or splits: read it with datasets.load_sequences")
     raise UserError(
-        f"no data in {folder}: it needs u.data (MovieLens), trn_mat.pkl (RLMRec), train.npz, or interactions.csv, "
-        ".tsv or .parquet with columns user,item[,rating,timestamp]"
+        f"no data in {folder}: it needs u.data (MovieLens), trn_mat.pkl (RLMRec), train.npz, sequences.parquet, or "
+        "interactions.csv, .tsv or .parquet with columns user,item[,rating,timestamp]"
     )
 
 
 def _readable(folder: Path) -> None:
     """Raise UserError when no reader knows the files in `folder`."""
-    if not any(reader.matches(folder) for reader in RATED):
+    if not any(reader.matches(folder) for reader in (sequence_files, *RATED)):
         _reader(folder)
 
 
