@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import tiny_language_model as tiny
 from planted_ratings import planted
+from scipy import stats
 from sklearn.metrics import log_loss, roc_auc_score
 
 from lib import cli
@@ -16,7 +17,7 @@ from lib.language.yes_no import adapters, tuning
 from lib.language.yes_no.scorer import Scorer
 from lib.papers.rallrec import answer_tables, augmentation, few_shot, published, questions, recording, settings
 from lib.papers.rallrec import answers as studies
-from lib.papers.rallrec.answers import EXACT, Study, checked
+from lib.papers.rallrec.answers import EXACT, Study
 from lib.papers.rallrec.questions import RALLREC, ZERO_SHOT, Question
 
 ALL = questions.answering(questions.TABLE_1, questions.TABLE_3, questions.TABLE_4)
@@ -46,7 +47,7 @@ def recorded(places):
     """Everything is tuned, asked and recorded once."""
     study = study_of(places)
     before = recording.estimate(study, None, live=False)
-    told = [*study.tune(), *study.ask()]
+    told = [*recording.tune(study), *recording.ask(study)]
     return study, before, told
 
 
@@ -71,7 +72,7 @@ def test_the_same_command_again_asks_nothing(recorded, places, monkeypatch):
 
     monkeypatch.setattr(tuning, "Learning", refuse)
     monkeypatch.setattr("lib.language.yes_no.recorded_scores.Scorer", refuse)
-    assert len([*study.tune(), *study.ask()]) == len(recorded[2])
+    assert len([*recording.tune(study), *recording.ask(study)]) == len(recorded[2])
     assert recording.estimate(study, None, live=False).endswith("is recorded")
     assert files == {path: path.stat().st_mtime_ns for path in study.folder.rglob("*") if path.is_file()}
 
@@ -82,8 +83,8 @@ def test_the_estimate_counts_what_is_then_read(recorded):
     for name in augmentation.MIXES:
         train, validation = (sum(study.count([one.user for one in part])) for part in study.examples(name))
         learnt += study.how(name, 42).epochs * (train + validation) + validation
-    asked = study.asked_of(alpha=study.settings.rerank.alpha)
-    answered = sum(sum(study.tokens.count(prompts)) for prompts in asked.values())
+    asked = [*study.asked_of(alpha=study.settings.rerank.alpha).values(), *study.prompts_of_alphas().values()]
+    answered = sum(sum(study.tokens.count(prompts)) for prompts in asked)
     assert f"{learnt:,} tokens to learn from and {answered:,} to answer, about " in before
 
 
@@ -113,7 +114,7 @@ def test_a_few_missing_answers_are_asked_now_and_more_are_an_error(recorded, pla
         assert study.asked_now == 1 and len(record.missing(prompts)) == 1, "nothing is written"
         record._write({key: row for key, row in kept.items() if key in {prompt.key for prompt in prompts[:12]}})
         with pytest.raises(UserError, match="12 of 24 prompts.*python -m lib answers ml1m --model"):
-            study.answers(ZERO_SHOT)
+            study_of(places).answers(ZERO_SHOT)
     finally:
         record._write(kept)
 
@@ -123,7 +124,7 @@ def test_live_tunes_and_asks_again(recorded, places):
     place = study.adapter("sim", 42) / adapters.ABOUT
     before = place.stat().st_mtime_ns
     weights = (study.adapter("sim", 42) / adapters.WEIGHTS).read_bytes()
-    assert len([*study.tune(["sim"], live=True)]) == 1
+    assert len([*recording.tune(study, ["sim"], live=True)]) == 1
     assert place.stat().st_mtime_ns > before
     assert (study.adapter("sim", 42) / adapters.WEIGHTS).read_bytes() == weights, "the same bits again"
     assert (
@@ -207,6 +208,56 @@ def test_intervals_apart_and_the_best_row():
     assert answer_tables.best(table) == "b" and answer_tables.best(table, ["b"]) == "c"
 
 
+def test_click_models_stand_beside_in_words():
+    llm = pd.DataFrame({"model": ["rallrec"], "metric": ["auc"], "value": [0.6]})
+    rows = [("full", "dcn", 0.7), ("full", "dcn", 0.8), ("full", "deepfm", 0.76), ("fewshot", "dcn", 0.55)]
+    clicks = pd.DataFrame(rows, columns=["scope", "model", "value"]).assign(metric="auc")
+    said = answer_tables.beside_click_models(llm, clicks, "rallrec")
+    few, full = "(dcn, fewshot) is 0.050 below it", "(deepfm, full) is 0.160 above it"
+    assert said == f"; the best click model {few}; the best click model {full}"
+    assert answer_tables.beside_click_models(llm, clicks[:0], "rallrec") == ""
+
+
+def test_models_over_seeds_are_compared_seed_by_seed():
+    rows = [("a", 1, 0.5), ("a", 2, 0.6), ("a", 3, 0.55), ("b", 1, 0.6), ("b", 2, 0.68), ("b", 3, 0.66)]
+    table = pd.DataFrame(rows, columns=["model", "seed", "value"]).assign(metric="auc")
+    (row,) = answer_tables.compared_over_seeds(table, "a", "b").itertuples()
+    expected = stats.ttest_rel([0.6, 0.68, 0.66], [0.5, 0.6, 0.55])
+    assert row.difference == pytest.approx(0.29 / 3) and row.p == pytest.approx(expected.pvalue)
+
+
+def test_an_adapter_of_other_settings_is_not_used_nor_overwritten(recorded, places):
+    study = study_of(places)
+    study.settings = study.settings.model_copy(
+        update={"tuning": study.settings.tuning.model_copy(update={"learning_rate": 0.5})}
+    )
+    with pytest.raises(UserError, match="tuned with other settings.*--only mixed --live"):
+        study.answers(RALLREC)
+    with pytest.raises(UserError, match="tuned with other settings"):
+        next(recording.tune(study))
+    study = study_of(places)
+    study.rows["train"] = study.rows["train"][:5]
+    with pytest.raises(UserError, match="tuned with other settings"):
+        study.answers(RALLREC)
+
+
+def test_what_needs_another_adapters_answers_says_so_before_anything_is_tuned(places, tmp_path):
+    study = study_of(places)
+    study.folder = tmp_path
+    with pytest.raises(UserError, match="alpha of the reranking is chosen by answers of mixed.*name mixed too"):
+        recording.alpha_known(study, ["rag"])
+    recording.alpha_known(study, ["rella"])  # never sees a reranked list
+    recording.alpha_known(study, ["rag", "mixed"])
+
+
+def test_an_alpha_of_an_older_record_is_forgotten(recorded, places, monkeypatch):
+    study = study_of(places)
+    chosen = study.alpha
+    assert "alpha" in study.__dict__
+    study.__dict__["alpha"] = 1 - chosen
+    assert f"alpha {chosen:.2f}" in next(recording.ask(study, ["mixed"]))
+
+
 def test_recorded_answers_are_compared_with_the_model_now(recorded, places):
     study = study_of(places)
     assert answer_tables.agreement(study, ALL, 3).agrees.all()
@@ -237,7 +288,7 @@ def test_click_models_are_measured_on_the_same_samples(places):
 
 def test_mistakes_are_one_sentence(capsys):
     with pytest.raises(UserError, match="unknown adapter 'mixd': did you mean 'mixed'"):
-        checked(["mixd"])
+        recording.checked(["mixd"])
     assert cli.main(["answers", "ml1m-ctr"]) == 2
     assert capsys.readouterr().err == (
         "error: ml1m-ctr names no language model of its own: say which one answers with --model\n"

@@ -85,11 +85,13 @@ class RecordedScores:
         """Those of `prompts` that are neither recorded nor waiting in an unfinished recording, each once."""
         return self._absent(prompts, self._read() | self._waiting())
 
-    def record(self, prompts: list[Prompt], scorer: Scorer | None = None, live: bool = False) -> None:
+    def record(
+        self, prompts: list[Prompt], scorer: Scorer | None = None, live: bool = False, device: str = "cpu"
+    ) -> None:
         """Ask the model for what is missing, with `live` for everything; every batch is on the disk before the next.
 
         The same call after a crash goes on where it stopped, and what is recorded stays until all is there. `scorer`
-        is made here when there is none.
+        is made here, on `device`, when there is none.
         """
         place = self._unfinished(live)
         place.mkdir(parents=True, exist_ok=True)
@@ -97,7 +99,7 @@ class RecordedScores:
             with FileLock(place / ".lock", timeout=0):
                 known = ({} if live else self._read()) | self._waiting(live)
                 if absent := self._absent(prompts, known):
-                    self._ask(absent, scorer or Scorer(self.settings, self.adapter, self.precision), place)
+                    self._ask(absent, scorer or Scorer(self.settings, self.adapter, self.precision, device), place)
                 if fresh := self._waiting(live):
                     self._write(self._read() | fresh)
         except Timeout:

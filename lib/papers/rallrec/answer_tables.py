@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lib.evaluation import click_metrics
-from lib.language.yes_no.scorer import Scorer, Scores
+from lib.language.yes_no.scorer import Scores
 from lib.papers.rallrec.answers import Study
 from lib.papers.rallrec.questions import Question
 
@@ -50,10 +50,30 @@ def compared(study: Study, base: Question, others: dict[str, Question], rng: np.
     return pd.concat(tables, ignore_index=True)
 
 
+def compared_over_seeds(table: pd.DataFrame, base: str, other: str) -> pd.DataFrame:
+    """The same of two models of `measured` over the seeds of their tunings, by a paired t-test; NaN for one seed."""
+    values = table.pivot_table(index=["metric", "seed"], columns="model", values="value")
+    parts = [
+        {"metric": metric} | click_metrics.difference_over_seeds(rows[base], rows[other])
+        for metric, rows in values.dropna(subset=[base, other]).groupby("metric", sort=False)
+    ]
+    return pd.DataFrame(parts).assign(model=other)
+
+
 def best(table: pd.DataFrame, leave_out: Sequence[str] = ()) -> str:
     """The model with the highest mean AUC over seeds, without those in `leave_out`."""
     of_auc = table[(table.metric == "auc") & ~table.model.isin(leave_out)]
     return of_auc.groupby("model").value.mean().idxmax()
+
+
+def beside_click_models(table: pd.DataFrame, clicks: pd.DataFrame, model: str) -> str:
+    """How far the best click model of each scope is above or below a model's AUC, in words; empty without any."""
+    own = table[(table.model == model) & (table.metric == "auc")].value.mean()
+    of_auc, said = clicks[clicks.metric == "auc"], ""
+    for scope, values in of_auc.groupby(["scope", "model"]).value.mean().groupby("scope"):
+        gain, name = values.max() - own, values.idxmax()[1]
+        said += f"; the best click model ({name}, {scope}) is {abs(gain):.3f} {'above' if gain > 0 else 'below'} it"
+    return said
 
 
 def apart(table: pd.DataFrame, low: str, high: str, metric: str = "auc") -> bool:
@@ -72,7 +92,7 @@ def agreement(study: Study, names: list[str], count: int, seed: int = 0) -> pd.D
         record = study.record_of(*who)
         missing = set(record.missing(asked))
         known = [prompt for prompt in asked if prompt not in missing]
-        found = record.verify(known, Scorer(record.settings, record.adapter, record.precision), count, seed)
+        found = record.verify(known, study.scorer(record), count, seed)
         told = dict(prompts=found.prompts, largest=found.largest, mean=found.mean, tolerance=found.tolerance)
         rows.append({"answers_by": record.path.stem, **told, "agrees": found.agrees})
     return pd.DataFrame(rows)

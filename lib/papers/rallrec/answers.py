@@ -1,22 +1,22 @@
 """What a language model answers: it is tuned, asked, and its answers are recorded and found again.
 
-data/recorded/<dataset>/rallrec/<scale>/<model>/    adapters/<tuning>-seed<k>/ with the curve of the tuning, and
-                                                    <tuning>-seed<k>.<precision>.parquet with the scores of its answers
+data/recorded/<dataset>/rallrec/<scale>/<encoder>+<writer>/<model>/    of what retrieves by which texts:
+    adapters/<tuning>-seed<k>/                    an adapter with the curve of its tuning
+    <tuning>-seed<k>.<precision>.parquet          the scores of its answers
 """
 
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from lib.core.errors import unknown
+from lib.core.errors import UserError
 from lib.core.files import ROOT, sha256
 from lib.data import datasets
 from lib.evaluation.click_metrics import scores
 from lib.language.llm import language_models
 from lib.language.llm.language_models import Precision
-from lib.language.yes_no import adapters, causal_model, tuning
+from lib.language.yes_no import adapters, causal_model
 from lib.language.yes_no.prompts_as_tokens import Prompt, Tokens
 from lib.language.yes_no.recorded_scores import RecordedScores
 from lib.language.yes_no.scorer import Scorer, Scores
@@ -26,6 +26,7 @@ from lib.papers.rallrec import augmentation, kinds, vector_cells
 from lib.papers.rallrec.prompts import SYSTEM, Renderer
 from lib.papers.rallrec.questions import RALLREC, UNTUNED, Question, everything, tunings
 from lib.papers.rallrec.settings import load
+from lib.training.devices import pick_device
 
 FEW = 0.05  # of the prompts: vectors that another processor rounds otherwise retrieve another item now and then
 EXACT = "float32"
@@ -41,7 +42,7 @@ class Study:
 
     def __init__(
         self, dataset: str, model: str, encoder: str, writer: str | None, scale: str,
-        data: Path = ROOT / "data", **places,
+        data: Path = ROOT / "data", device: str = "auto", **places,
     ):  # fmt: skip
         params = {name: path for name, path in places.items() if name == "params"}
         self.samples = datasets.load_samples(dataset, data=data, **params)
@@ -52,11 +53,14 @@ class Study:
         self.vectors = vector_cells.ensure(
             self.samples, encoder, writer, self.settings.seed, scale, data=data, **places
         )
-        self.folder = Path(data) / "recorded" / dataset / "rallrec" / scale
-        self.command = f"python -m lib answers {dataset} --model {model} --scale {scale}"
+        texts = f"{encoder.replace('/', '_')}+{writer or 'titles'}"
+        self.folder = Path(data) / "recorded" / dataset / "rallrec" / scale / texts
+        self.command = f"python -m lib answers {dataset} --model {model} --scale {scale} --encoder {encoder}"
+        self.command += f" --descriptions {writer or 'none'}"
+        self.device = pick_device(device)
         self.asked_now = 0  # prompts that the record lacks and that the model was asked instead
         self.shortened = 0  # prompts that show fewer than K items, as many as the model can read
-        self._found, self._prompts = {}, {}
+        self._found, self._prompts, self._said = {}, {}, {}
 
     @cached_property
     def rows(self) -> dict[str, np.ndarray]:
@@ -88,7 +92,8 @@ class Study:
         if (split, k, alpha) not in self._found:
             changes = {"rerank": self.settings.rerank, "retrieval": self.settings.retrieval}
             changes["retrieval"] = changes["retrieval"].model_copy(update={"k": k or changes["retrieval"].k})
-            changes["rerank"] = changes["rerank"].model_copy(update={"alpha": alpha or changes["rerank"].alpha})
+            usual = changes["rerank"].alpha
+            changes["rerank"] = changes["rerank"].model_copy(update={"alpha": usual if alpha is None else alpha})
             settings = self.settings.model_copy(update=changes)
             found = kinds.retrieved(self.samples, self.vectors.parts, settings, self.rows[split])
             self._found[split, k, alpha] = found.positions
@@ -96,7 +101,9 @@ class Study:
 
     def prompts(self, question: Question, split: str = "test", alpha: float | None = None) -> list[Prompt]:
         """What the model reads about each sample of a split; `alpha` of the reranking, None: the chosen one."""
-        if question.items == "rerank" and alpha is None:
+        if question.items != "rerank":
+            alpha = None
+        elif alpha is None:
             alpha = self.alpha
         key = question._replace(adapter=None), split, alpha
         if key not in self._prompts:
@@ -142,29 +149,45 @@ class Study:
         return [Example(SYSTEM, *row) for row in table[["prompt", "answer"]].itertuples(index=False)]
 
     def how(self, name: str, seed: int) -> TuningSettings:
-        """The settings of a tuning: of fewer orders more epochs, so that all take as many steps."""
+        """The settings of a tuning: of fewer orders more epochs, so that all may take as many steps."""
         most, own = (len(augmentation.MIXES[one].modes) for one in ("mixed", name))
-        epochs = -(-self.settings.tuning.epochs * most // own)
-        return self.settings.tuning.model_copy(update={"epochs": epochs, "seed": seed})
+        usual = self.settings.tuning
+        longer = {"epochs": -(-usual.epochs * most // own), "patience": -(-usual.patience * most // own)}
+        return usual.model_copy(update=longer | {"seed": seed})
 
     def adapter(self, name: str, seed: int) -> Path:
         """The folder of an adapter."""
         return self.folder / self.model.name / "adapters" / f"{name}-seed{seed}"
+
+    def checked_adapter(self, name: str, seed: int) -> Path:
+        """The folder of an adapter that was tuned as the settings say; raises UserError where there is no such."""
+        folder = self.adapter(name, seed)
+        tuned = adapters.description(folder).tuned
+        expected = len(self.rows["train"]) * len(augmentation.MIXES[name].modes)
+        if tuned.get("settings") != self.how(name, seed).model_dump() or tuned.get("examples") != expected:
+            said = f"the adapter in {folder} was tuned with other settings than those of params"
+            raise UserError(f"{said}: tune it again with: {self.command} --only {name} --live")
+        return folder
 
     def record_of(self, name: str | None, seed: int, precision: Precision | None = None) -> RecordedScores:
         """The recorded answers of the model with an adapter, or as it is; raises UserError without that adapter.
 
         precision: None for that of the settings.
         """
-        adapter = self.adapter(name, seed) if name else None
+        adapter = self.checked_adapter(name, seed) if name else None
         precision = precision or self.settings.questions.precision
         return RecordedScores(self.folder, self.model, adapter, precision, self.command)
 
     def digests(self, names: list[str]) -> dict[str, str]:
         """What tells the recorded answers of adapters, and of the model as it is, from others, by name of the file."""
         asked = {(question.adapter, seed) for question, seed in everything(self.settings)}
+        asked |= {(RALLREC.adapter, self.settings.questions.seeds[0], EXACT)}
         records = [self.record_of(*who) for who in sorted(asked, key=str) if (who[0] or UNTUNED) in names]
-        return {record.path.stem: sha256(record.path) for record in records}
+        return {record.path.stem: sha256(record.path) for record in records if record.path.is_file()}
+
+    def adapter_digests(self) -> dict[str, str]:
+        """What tells the adapters from others, by name and seed."""
+        return {f"{name} seed {seed}": adapters.adapter_digest(self.adapter(name, seed)) for name, seed in self.tuned()}
 
     def tuned(self) -> list[tuple[str, int]]:
         """The adapters that are there, by name and seed."""
@@ -176,34 +199,21 @@ class Study:
         seed: of the tuning; None: the first of the settings. Raises UserError when more than a few are missing.
         """
         seed = self.settings.questions.seeds[0] if seed is None else seed
-        return self._lookup(self.record_of(question.adapter, seed, precision), self.prompts(question))
+        if (question, seed, precision) not in self._said:
+            record = self.record_of(question.adapter, seed, precision)
+            self._said[question, seed, precision] = self._lookup(record, self.prompts(question))
+        return self._said[question, seed, precision]
 
     def _lookup(self, record: RecordedScores, asked: list[Prompt]) -> Scores:
         missing = record.missing(asked)
         if not missing or len(missing) > FEW * len(asked):
             return record.lookup(asked)
         self.asked_now += len(missing)
-        return record.lookup(asked, Scorer(record.settings, record.adapter, record.precision))
+        return record.lookup(asked, self.scorer(record))
 
-    def tune(self, only: list[str] | None = None, live: bool = False) -> Iterator[str]:
-        """Teach every adapter that is not there yet, or those in `only`, with `live` all; yields a sentence on each."""
-        for name, seed in tunings(self.settings):
-            if not only or name in only:
-                place = self.adapter(name, seed)
-                made = tuning.tune(self.model, *self.examples(name), self.how(name, seed), place, again=live)
-                loss, step = made.tuned["validation_loss"], made.tuned["best_step"]
-                yield f"adapter {name} (seed {seed}): lowest validation loss {loss:.4f} after {step} steps"
-
-    def ask(self, only: list[str] | None = None, live: bool = False) -> Iterator[str]:
-        """Record the answers that are missing, with `live` all of them; yields a sentence on each file."""
-        if self.settings.questions.alphas and (not only or RALLREC.adapter in only):
-            asked = [prompt for prompts in self.prompts_of_alphas().values() for prompt in prompts]
-            self.record_of(RALLREC.adapter, self.settings.questions.seeds[0]).record(asked, live=live)
-            yield f"alpha {self.alpha:.2f} is the best of {self.settings.questions.alphas} on validation samples"
-        for who, asked in self.asked_of(only).items():
-            record = self.record_of(*who)
-            record.record(asked, live=live)
-            yield f"{record.path.stem}: {len(asked)} answers are recorded"
+    def scorer(self, record: RecordedScores) -> Scorer:
+        """Who gave these answers, to be asked now."""
+        return Scorer(record.settings, record.adapter, record.precision, self.device)
 
     def asked_of(self, only: list[str] | None = None, alpha: float | None = None) -> dict[tuple, list[Prompt]]:
         """All prompts about test samples, each once, by who answers: adapter, its seed, precision.
@@ -216,14 +226,5 @@ class Study:
             if not only or (question.adapter or UNTUNED) in only:
                 by_whom.setdefault((question.adapter, seed, usual), []).extend(self.prompts(question, alpha=alpha))
         if not only or EXACT in only:  # what rounding changes is told for one question
-            by_whom[RALLREC.adapter, first, EXACT] = self.prompts(RALLREC, alpha=alpha)
+            by_whom.setdefault((RALLREC.adapter, first, EXACT), []).extend(self.prompts(RALLREC, alpha=alpha))
         return {who: list(dict.fromkeys(prompts)) for who, prompts in by_whom.items()}
-
-
-def checked(only: list[str] | None) -> list[str] | None:
-    """Names of adapters, untuned for the model as it is, float32 for exact answers; raises UserError for any other."""
-    known = [*augmentation.MIXES, UNTUNED, EXACT]
-    for name in only or []:
-        if name not in known:
-            raise unknown("adapter", name, known)
-    return only

@@ -35,7 +35,7 @@ def summary(steps: pd.DataFrame) -> pd.DataFrame:
 def first_losses(study: Study, name: str, seed: int, steps: int) -> np.ndarray:
     """The training losses of the first steps of a tuning, computed now: [steps]."""
     how = study.how(name, seed)
-    learning = Learning(study.model, how)
+    learning = Learning(study.model, how, study.device)
     examples = learning.encoded(study.examples(name)[0])
     order = np.random.default_rng([seed, 0]).permutation(len(examples))  # as the tuning draws its first epoch
     total = how.epochs * -(-len(examples) // how.batch_size)
