@@ -62,6 +62,23 @@ def test_every_number_stands_for_one_value_and_unknown_ones_are_zero():
     np.testing.assert_array_equal(found.labels, SAMPLES.rows.label)
 
 
+@pytest.mark.parametrize("beyond", [1, 2])
+def test_items_of_histories_may_lie_beyond_those_of_all_targets(beyond):
+    """BookCrossing has such: the last item in order is nobody's target."""
+    kept = SAMPLES.rows["item"] < SAMPLES.rows["item"].max() + 1 - beyond
+    samples = dataclasses.replace(SAMPLES, rows=SAMPLES.rows[kept].reset_index(drop=True))
+    found = features(samples, np.flatnonzero(samples.rows.split == "train"), FeatureSettings(history=6))
+    sizes = {field.name: field.size for field in found.fields}
+    assert sizes["item"] == sizes["history_item"] > numbers_of(found, "history_item").max()
+    numbers = {"item": {}, "history_item": {}}
+    for row in range(len(samples.rows)):
+        values = meaning(samples, row, 6)
+        for name, of_field in numbers.items():
+            of_field.update(zip(numbers_of(found, name)[row].tolist(), values[name], strict=True))
+    both = (set(numbers["item"]) & set(numbers["history_item"])) - {0}
+    assert both and all(numbers["item"][number] == numbers["history_item"][number] for number in both)
+
+
 def test_a_missing_value_is_a_value_and_a_missing_rating_is_none():
     users = SAMPLES.users.assign(taste=SAMPLES.users.taste.where(SAMPLES.users.index % 2 == 0))
     events = SAMPLES.events.assign(rating=np.nan)

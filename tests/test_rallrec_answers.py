@@ -16,7 +16,6 @@ from lib.core.files import ROOT
 from lib.language.yes_no import adapters, tuning
 from lib.language.yes_no.scorer import Scorer
 from lib.papers.rallrec import answer_tables, augmentation, few_shot, published, questions, recording, settings
-from lib.papers.rallrec import answers as studies
 from lib.papers.rallrec.answers import EXACT, Study
 from lib.papers.rallrec.questions import RALLREC, ZERO_SHOT, Question
 
@@ -304,4 +303,3 @@ def test_answers_without_a_recording_say_how_to_make_one(places, tmp_path):
         study.answers(ZERO_SHOT)
     with pytest.raises(UserError, match="no adapter in .*mixed-seed42: tune one first"):
         study.answers(RALLREC)
-    assert studies.FEW < 0.1

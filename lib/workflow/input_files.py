@@ -18,7 +18,8 @@ def recorded_run(dataset: str, folder) -> str:
     return f"data/recorded/{read_dataset(dataset).name}/runs/{folder}.zip"
 
 
-TABLES = ("interactions", "users", "items", "samples", "ratings", "books")  # parquet files that readers know
+# parquet files that readers know
+TABLES = ("interactions", "users", "items", "samples", "ratings", "books", "sequences", "split")
 
 
 def is_data(path: Path) -> bool:

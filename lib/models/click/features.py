@@ -113,7 +113,8 @@ def _vocabulary(codes: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, int]:
 
     With how many numbers there are.
     """
-    is_known = np.zeros(codes.max(initial=-1) + 2, bool)
+    # a history may hold items beyond the last target's: both must come to the same numbers
+    is_known = np.zeros(max(codes.max(initial=-1), known.max(initial=-1)) + 2, bool)
     is_known[known] = True
     is_known[-1] = False  # what -1 points at
     return np.where(is_known, np.cumsum(is_known), 0).astype(np.int32), int(is_known.sum()) + 1

@@ -14,6 +14,7 @@ relevance       whether retrieved items tell if the target is liked
 prompts         what the language model is asked about a sample
 augmentation    which prompts it is tuned on
 questions       what is asked for each table and figure
+asked_samples   the samples that are asked about, as prompts
 answers         adapters and recorded answers of one model
 recording       tunes and asks, with an estimate first
 tuning_curves   how its adapters have learnt

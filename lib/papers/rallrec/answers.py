@@ -8,114 +8,49 @@ data/recorded/<dataset>/rallrec/<scale>/<encoder>+<writer>/<model>/    of what r
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from lib.core.errors import UserError
 from lib.core.files import ROOT, sha256
-from lib.data import datasets
 from lib.evaluation.click_metrics import scores
-from lib.language.llm import language_models
 from lib.language.llm.language_models import Precision
-from lib.language.yes_no import adapters, causal_model
-from lib.language.yes_no.prompts_as_tokens import Prompt, Tokens
+from lib.language.yes_no import adapters
+from lib.language.yes_no.prompts_as_tokens import Prompt
 from lib.language.yes_no.recorded_scores import RecordedScores
 from lib.language.yes_no.scorer import Scorer, Scores
-from lib.language.yes_no.tuning import Example
 from lib.language.yes_no.tuning_settings import TuningSettings
-from lib.papers.rallrec import augmentation, kinds, vector_cells
-from lib.papers.rallrec.prompts import SYSTEM, Renderer
+from lib.papers.rallrec import augmentation
+from lib.papers.rallrec.asked_samples import AskedSamples
 from lib.papers.rallrec.questions import RALLREC, UNTUNED, Question, everything, tunings
-from lib.papers.rallrec.settings import load
 from lib.training.devices import pick_device
 
 FEW = 0.05  # of the prompts: vectors that another processor rounds otherwise retrieve another item now and then
 EXACT = "float32"
-MOST = 2048  # tokens of a prompt for a model that does not say how many it can read; the paper's
 
 
-class Study:
-    """One language model, one dataset, one scale: which samples it is asked about and what it says.
+class Study(AskedSamples):
+    """One language model, one dataset, one scale: what it is asked, what it is tuned to, and what it says.
 
-    encoder: of the vectors that decide what is retrieved. writer: the language model that described the items; None:
-    titles alone. Raises UserError for a name that does not exist.
+    writer: the language model that described the items; None: titles alone. Raises UserError for a name that does not
+    exist.
     """
 
     def __init__(
         self, dataset: str, model: str, encoder: str, writer: str | None, scale: str,
         data: Path = ROOT / "data", device: str = "auto", **places,
     ):  # fmt: skip
-        params = {name: path for name, path in places.items() if name == "params"}
-        self.samples = datasets.load_samples(dataset, data=data, **params)
-        self.settings = load(scale, dataset, **params)
-        self.model = language_models.load_local(model, **params)
-        wording = datasets.settings(dataset, **params).wording
-        self.renderer = Renderer(self.samples, wording, self.settings.questions.compact)
-        self.vectors = vector_cells.ensure(
-            self.samples, encoder, writer, self.settings.seed, scale, data=data, **places
-        )
+        super().__init__(dataset, model, encoder, writer, scale, data=data, **places)
         texts = f"{encoder.replace('/', '_')}+{writer or 'titles'}"
         self.folder = Path(data) / "recorded" / dataset / "rallrec" / scale / texts
         self.command = f"python -m lib answers {dataset} --model {model} --scale {scale} --encoder {encoder}"
         self.command += f" --descriptions {writer or 'none'}"
         self.device = pick_device(device)
         self.asked_now = 0  # prompts that the record lacks and that the model was asked instead
-        self.shortened = 0  # prompts that show fewer than K items, as many as the model can read
-        self._found, self._prompts, self._said = {}, {}, {}
-
-    @cached_property
-    def rows(self) -> dict[str, np.ndarray]:
-        """Numbers of the samples that are asked about, by split."""
-        sizes, asked, seed = self.settings.augmentation, self.settings.questions, self.settings.seed
-        return {
-            "train": augmentation.sampled_rows(self.samples, "train", sizes.n_index, seed),
-            "validation": augmentation.sampled_rows(self.samples, "validation", sizes.validation_rows, seed),
-            "test": augmentation.test_rows(self.samples, asked.test_rows, asked.order, seed),
-        }
-
-    def labels(self, split: str = "test") -> np.ndarray:
-        """1 for each sample of a split that is liked, else 0."""
-        return self.samples.rows.label.to_numpy()[self.rows[split]]
-
-    @cached_property
-    def tokens(self) -> Tokens:
-        """The tokenizer."""
-        return Tokens(self.model)
-
-    @cached_property
-    def limit(self) -> int:
-        """Most tokens of a prompt, so that the answer and its end still fit."""
-        most = causal_model.context_of(self.model) or MOST
-        return most - max(map(len, self.tokens.of_answers(("Yes.", "No.")))) - 1
-
-    def positions(self, split: str, k: int | None = None, alpha: float | None = None) -> dict[str, np.ndarray]:
-        """Which events are shown, by kind of retrieval: each [n, K] (lib/papers/rallrec/kinds.py)."""
-        if (split, k, alpha) not in self._found:
-            changes = {"rerank": self.settings.rerank, "retrieval": self.settings.retrieval}
-            changes["retrieval"] = changes["retrieval"].model_copy(update={"k": k or changes["retrieval"].k})
-            usual = changes["rerank"].alpha
-            changes["rerank"] = changes["rerank"].model_copy(update={"alpha": usual if alpha is None else alpha})
-            settings = self.settings.model_copy(update=changes)
-            found = kinds.retrieved(self.samples, self.vectors.parts, settings, self.rows[split])
-            self._found[split, k, alpha] = found.positions
-        return self._found[split, k, alpha]
+        self._said = {}
 
     def prompts(self, question: Question, split: str = "test", alpha: float | None = None) -> list[Prompt]:
-        """What the model reads about each sample of a split; `alpha` of the reranking, None: the chosen one."""
-        if question.items != "rerank":
-            alpha = None
-        elif alpha is None:
+        """As AskedSamples.prompts, with the chosen alpha where a reranked list is shown and none is given."""
+        if question.items == "rerank" and alpha is None:
             alpha = self.alpha
-        key = question._replace(adapter=None), split, alpha
-        if key not in self._prompts:
-            positions = self.positions(split, question.k, alpha)[question.items]
-            texts, shown = self.renderer.fitting(self.rows[split], positions, question.mode, self.limit, self.count)
-            self._prompts[key] = [Prompt(SYSTEM, text) for text in texts]
-            self.shortened += int((shown < positions.shape[1]).sum())
-        return self._prompts[key]
-
-    def count(self, texts: list[str]) -> list[int]:
-        """Tokens of each prompt with all that is around it."""
-        return self.tokens.count([Prompt(SYSTEM, text) for text in texts])
+        return super().prompts(question, split, alpha)
 
     @cached_property
     def alpha(self) -> float:
@@ -134,19 +69,6 @@ class Study:
     def prompts_of_alphas(self) -> dict[float, list[Prompt]]:
         """Those about the validation samples, by alpha."""
         return {alpha: self.prompts(RALLREC, "validation", alpha) for alpha in self.settings.questions.alphas}
-
-    def examples(self, name: str) -> tuple[list[Example], list[Example]]:
-        """What an adapter of augmentation.MIXES is taught, and what it is validated with: one order of each sample."""
-        mix = augmentation.MIXES[name]
-        return self._examples("train", mix, mix.modes), self._examples("validation", mix, mix.modes[:1])
-
-    def _examples(self, split: str, mix: augmentation.Mix, modes: tuple[str, ...]) -> list[Example]:
-        positions = self.positions(split)
-        table = augmentation.examples(
-            self.renderer, self.rows[split], positions[mix.similar_by], positions["recent"], modes,
-            self.limit, self.count,
-        )  # fmt: skip
-        return [Example(SYSTEM, *row) for row in table[["prompt", "answer"]].itertuples(index=False)]
 
     def how(self, name: str, seed: int) -> TuningSettings:
         """The settings of a tuning: of fewer orders more epochs, so that all may take as many steps."""
