@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from lib.data import datasets
 from lib.data.rated import movielens as rated_movielens
 from lib.data.sequences import from_dated, sequence_files
 from lib.data.sequences.cold_start import cold_start
+from lib.workflow.input_files import is_data
 
 BENCHMARK_DATA = ROOT.parent / "shared" / "data"
 FETCHED = ROOT / "data" / "movielens-100k"
@@ -240,6 +242,8 @@ def test_shipped_sequences_are_fetched_from_a_folder_and_refused_as_interactions
     write(tmp_path / "local/toys", {"sequences.parquet": TABLE})
     datasets.fetch("toys", tmp_path / "local", data=tmp_path / "data")
     assert with_ids(datasets.load_sequences("toys", data=tmp_path / "data")) == READ
+    # what `fetch` notes with its hash, so that an edit starts what follows from it
+    assert all(is_data(Path(name)) for name in ("sequences.parquet", "split.parquet", "items.parquet", "inter.txt"))
     with pytest.raises(UserError, match="holds sequences without dates or splits: read it with datasets.load_sequen"):
         datasets.load("toys", data=tmp_path / "data")
 
