@@ -40,8 +40,8 @@ def record(
     if study.shortened:
         yield f"{study.shortened} prompts show fewer than K items, as many as {study.limit} tokens hold"
     if not only_estimate:
-        alpha_known(study, only)
         yield from tune(study, only, live)
+        alpha_known(study, only)
         yield from ask(study, only, live)
 
 
@@ -134,7 +134,10 @@ def ask(study: Study, only: list[str] | None = None, live: bool = False) -> Iter
 
 
 def alpha_known(study: Study, only: list[str] | None) -> None:
-    """Raises UserError where the answers of `only` need an alpha that answers of another adapter choose."""
+    """Raises UserError where the answers of `only` need an alpha that answers of another adapter choose.
+
+    After tuning, which needs none: what was tuned is kept for the next try.
+    """
     reranked = {question.adapter or UNTUNED for question, _ in everything(study.settings) if question.items == "rerank"}
     if only and RALLREC.adapter not in only and (reranked | {EXACT}) & set(only):
         try:
