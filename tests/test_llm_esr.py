@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from lib.analysis.text_overlap import neighbours
 from lib.core.errors import UserError
 from lib.evaluation.target_rank import metrics_of_ranks, rank_of_target
-from lib.models.sequential.llm_esr import CrossAttention, LlmEsr, LlmEsrSettings, principal_components
+from lib.models.sequential.llm_esr import CrossAttention, LlmEsr, LlmEsrSettings, TwoViews, principal_components
 
 SIZE, TEXT, ITEMS, LENGTH = 8, 20, 25, 5
 
@@ -22,7 +22,12 @@ def drawing(seed: int = 0) -> torch.Generator:
 
 def model(**changes) -> LlmEsr:
     text = torch.randn(ITEMS, TEXT, generator=drawing(1))
-    return LlmEsr(LlmEsrSettings(size=SIZE, **changes), Encoder(SIZE), text, LENGTH, drawing(2))
+    items = TwoViews(text, SIZE, drawing(2))
+    return LlmEsr(LlmEsrSettings(**changes), Encoder(SIZE), items, LENGTH, drawing(2))
+
+
+def states(found, history):
+    return found.states(history, found.items.table())
 
 
 def batch(rows=6, k=3, seed=3) -> dict[str, torch.Tensor]:
@@ -31,10 +36,14 @@ def batch(rows=6, k=3, seed=3) -> dict[str, torch.Tensor]:
     whole = torch.randint(1, ITEMS + 1, (rows, LENGTH + 1), generator=generator)
     whole[::2, :2] = 0
     return {
-        "history": whole[:, :-1], "following": whole[:, 1:],
+        "whole": whole,
         "negatives": torch.randint(1, ITEMS + 1, (rows, LENGTH), generator=generator),
         "neighbours": torch.randint(1, ITEMS + 1, (rows, k, LENGTH), generator=generator),
-    }  # fmt: skip
+    }
+
+
+def histories() -> torch.Tensor:
+    return batch()["whole"][:, :-1]
 
 
 def attention_by_loops(layer, queries, others, allowed):
@@ -68,24 +77,24 @@ def test_attention_across_views_is_that_of_the_formula(heads):
 @torch.no_grad()
 def test_states_are_each_view_as_the_other_asks_for_it():
     """The attention of text replaces the learned view, that of the learned view replaces text; one encoder for both."""
-    found, history = model().eval(), batch()["history"]
+    found, history = model().eval(), histories()[:2]
     present = history > 0
-    ids, text = (SIZE**0.5 * table[history] + found.places for table in found.tables())
+    ids, text = (SIZE**0.5 * table[history] + found.places for table in found.items.table().chunk(2, -1))
     allowed = (present[:, None, None] & torch.ones(LENGTH, LENGTH).tril().bool()) | torch.eye(LENGTH).bool()
     views = [
         found.encoder(attention_by_loops(layer, queries, others, allowed), present)
         for layer, queries, others in ((found.text_to_ids, text, ids), (found.ids_to_text, ids, text))
     ]
-    assert torch.allclose(found.states(history)[present], torch.cat(views, -1)[present], atol=1e-5)
+    assert torch.allclose(states(found, history)[present], torch.cat(views, -1)[present], atol=1e-5)
 
 
 @torch.no_grad()
 def test_the_tables_are_principal_components_and_adapted_text():
     found = model()
-    ids, text = found.tables()
+    ids, text = found.items.table().chunk(2, -1)
     assert not ids[0].any() and not text[0].any()
-    assert torch.allclose(text[1:], found.adapter(found.text), atol=1e-5)
-    centred = (found.text - found.text.mean(0)).double()
+    assert torch.allclose(text[1:], found.items.adapter(found.items.text), atol=1e-5)
+    centred = (found.items.text - found.items.text.mean(0)).double()
     _, _, directions = torch.linalg.svd(centred, full_matrices=False)
     expected = centred @ directions[:SIZE].T
     signs = (expected * ids[1:]).sum(0).sign()
@@ -101,24 +110,27 @@ def test_the_loss_is_that_of_the_formula():
     """Logistic loss of what follows against one negative, and the distance to the mean of the neighbours."""
     given, found = batch(), model(dropout=0.0, distillation_weight=0.3)
     terms = found.losses(**given)
-    states, items = found.states(given["history"]), found.vectors_of_items()
-    logits = {name: (states * items[given[name]]).sum(-1)[given["history"] > 0] for name in ("following", "negatives")}
-    one, zero = torch.ones_like(logits["following"]), torch.zeros_like(logits["following"])
-    bce = F.binary_cross_entropy_with_logits(logits["following"], one)
-    bce = bce + F.binary_cross_entropy_with_logits(logits["negatives"], zero)
-    teacher = torch.stack([found.states(of_user)[:, -1].mean(0) for of_user in given["neighbours"]])
+    whole, table = given["whole"], found.items.table()
+    users = states(found, whole[:, :-1])
+    bce = 0
+    for items, label in ((whole[:, 1:], 1.0), (given["negatives"], 0.0)):
+        logits = (users * table[items]).sum(-1)[whole[:, :-1] > 0]
+        bce = bce + F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
+    teacher = torch.stack([states(found, of_user)[:, -1].mean(0) for of_user in given["neighbours"]])
     assert terms["bce"].item() == pytest.approx(bce.item(), rel=1e-5)
-    assert terms["distillation"].item() == pytest.approx(0.3 * F.mse_loss(states[:, -1], teacher).item(), rel=1e-5)
+    assert terms["distillation"].item() == pytest.approx(0.3 * F.mse_loss(users[:, -1], teacher).item(), rel=1e-5)
 
 
 def test_no_gradient_reaches_neighbours_nor_the_frozen_text():
     found, given = model(dropout=0.0), batch()
-    given["history"] = given["history"].clamp(max=10)
+    given["whole"][:, :-1] = given["whole"][:, :-1].clamp(max=10)
     given["neighbours"] = given["neighbours"].clamp(min=20)  # items that stand in no history
     found.losses(**given)["distillation"].backward()
-    touched = set((found.ids.grad.abs().sum(1).nonzero()[:, 0] + 1).tolist())
-    assert touched == set(given["history"].unique().tolist()) - {0}
-    assert not found.text.requires_grad and found.text.grad is None and "text" not in found.state_dict()
+    touched = set((found.items.ids.grad.abs().sum(1).nonzero()[:, 0] + 1).tolist())
+    assert touched == set(given["whole"][:, :-1].unique().tolist()) - {0}
+    assert (
+        not found.items.text.requires_grad and found.items.text.grad is None and "items.text" not in found.state_dict()
+    )
     assert {name for name, value in found.named_parameters() if value.grad is None or not value.grad.any()} == set()
 
 
@@ -127,9 +139,9 @@ def test_the_teacher_is_a_constant():
     given, found = batch(), model(dropout=0.0, distillation_weight=1.0)
     found.losses(**given)["distillation"].backward()
     with torch.no_grad():
-        teacher = torch.stack([found.states(of_user)[:, -1].mean(0) for of_user in given["neighbours"]])
+        teacher = torch.stack([states(found, of_user)[:, -1].mean(0) for of_user in given["neighbours"]])
     parameters = list(found.parameters())
-    expected = torch.autograd.grad(F.mse_loss(found.states(given["history"])[:, -1], teacher), parameters)
+    expected = torch.autograd.grad(F.mse_loss(states(found, given["whole"][:, :-1])[:, -1], teacher), parameters)
     for parameter, gradient in zip(parameters, expected, strict=True):
         assert torch.allclose(parameter.grad, gradient, atol=1e-5)
 
@@ -137,27 +149,27 @@ def test_the_teacher_is_a_constant():
 @torch.no_grad()
 @pytest.mark.parametrize("causal", [True, False])
 def test_a_place_sees_later_items_only_where_that_is_asked_for(causal):
-    found, history = model(causal=causal).eval(), batch()["history"]
+    found, history = model(causal=causal).eval(), histories()
     changed = history.clone()
     changed[:, -1] = changed[:, -1] % ITEMS + 1
-    before, after = (found.states(shown)[:, 2:-1] for shown in (history, changed))
+    before, after = (states(found, shown)[:, 2:-1] for shown in (history, changed))
     assert torch.equal(before, after) == causal
 
 
 @torch.no_grad()
 def test_padding_does_not_matter():
-    found, history = model().eval(), batch()["history"]
+    found, history = model().eval(), histories()
     padded = history.clone()
     padded[:, :2] = 0
     shorter = padded[:, 2:]
-    found_padded, found_shorter = found.states(padded)[:, 2:], found.states(shorter)
+    found_padded, found_shorter = states(found, padded)[:, 2:], states(found, shorter)
     assert torch.allclose(found_padded, found_shorter, atol=1e-5)
 
 
 def test_users_repeat_bit_for_bit_also_in_the_midst_of_training():
-    found, history = model(), batch()["history"]
-    assert torch.equal(*(found.train().vectors_of_users(history) for _ in range(2)))
-    assert found.vectors_of_items().shape == (ITEMS + 1, 2 * SIZE)
+    found, history = model(), histories()
+    assert torch.equal(*(found.train().queries(history, found.items.table()) for _ in range(2)))
+    assert found.items.table().shape == (ITEMS + 1, 2 * SIZE)
 
 
 def test_users_with_like_texts_are_found_and_what_the_last_item_tells_is_learned():
@@ -178,8 +190,8 @@ def test_users_with_like_texts_are_found_and_what_the_last_item_tells_is_learned
     for _ in range(150):
         optimizer.zero_grad()
         negatives = torch.randint(1, ITEMS + 1, (200, LENGTH), generator=generator)
-        sum(found.losses(whole[:, :-1], whole[:, 1:], negatives, whole[like, :-1]).values()).backward()
+        sum(found.losses(whole, negatives, whole[like, :-1]).values()).backward()
         optimizer.step()
-    scores = found.vectors_of_users(whole[:, :-1]) @ found.vectors_of_items().T
+    scores = found.queries(whole[:, :-1], found.items.table()) @ found.items.table().T
     ranks = rank_of_target(scores, whole[:, -1], torch.arange(ITEMS + 1) == 0)
     assert metrics_of_ranks(ranks)["hr@1"].mean() > 0.8

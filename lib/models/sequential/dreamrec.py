@@ -42,6 +42,8 @@ class DreamRec(nn.Module):
     for rows that are padding alone.
     """
 
+    score = "dot"
+
     def __init__(
         self,
         settings: DreamRecSettings,
@@ -51,9 +53,9 @@ class DreamRec(nn.Module):
         inputs: nn.Module | None = None,
     ):
         super().__init__()
-        self.settings, self.encoder, self.items = settings, encoder, items
-        self.inputs = inputs or items
-        size, guidance_size = items.table().shape[1], self.inputs.table().shape[1]
+        self.settings, self.encoder, self.items, self.inputs = settings, encoder, items, inputs
+        table = items.table()
+        size, guidance_size = table.shape[1], self._read(table).shape[1]
         self.denoiser = Denoiser(size, guidance_size, settings.denoiser, generator)
         self.null = nn.Parameter(torch.randn(guidance_size, generator=generator))
         betas = schedules.betas(settings.schedule, settings.timesteps)
@@ -61,32 +63,30 @@ class DreamRec(nn.Module):
         ddim = settings.sampler == "ddim"
         self.sampler = schedules.ddim(betas, settings.sampling_steps) if ddim else self.forward_process
 
-    def guidance(self, history: Tensor, token: Tensor | None = None) -> Tensor:
-        """c [B, c] from histories [B, L] of item numbers: the state at the last place.
+    def guidance(self, history: Tensor, table: Tensor, token: Tensor | None = None) -> Tensor:
+        """c [B, c] from histories [B, L] of item numbers: the state at the last place; table is that of the items.
 
         A `token` [B, c], such as a mapped user vector, stands before the history, at place 0 of L + 1. Where there is
         neither token nor item, c is the null vector.
         """
-        table = self.inputs.table()
         # index_select, whose gradient adds up repeated items in a fixed order
-        vectors = table.index_select(0, history.flatten()).unflatten(0, history.shape)
+        vectors = self._read(table).index_select(0, history.flatten()).unflatten(0, history.shape)
         present = history != PAD
         if token is not None:
             vectors = torch.cat([token[:, None], vectors], 1)
             present = F.pad(present, (1, 0), value=True)
         return torch.where(present.any(1, keepdim=True), self.encoder(vectors, present)[:, -1], self.null)
 
-    def losses(
-        self, history: Tensor, target: Tensor, generator: torch.Generator, token: Tensor | None = None
-    ) -> dict[str, Tensor]:
-        """Mean square of f(x_t, c, t) - e over rows and coordinates, {"diffusion": []}, for targets [B] of histories.
+    def losses(self, whole: Tensor, generator: torch.Generator, token: Tensor | None = None) -> dict[str, Tensor]:
+        """Mean square of f(x_t, c, t) - e over rows and coordinates, {"diffusion": []}.
 
-        t is uniform; in a share `null_rate` of the rows the null vector stands for c, token included. All of this is
-        drawn from `generator`, on the device of the histories; dropout of the encoder draws from torch's own.
+        whole [B, L + 1] are histories with the target as last column. t is uniform; in a share `null_rate` of the rows
+        the null vector stands for c, token included. All of this is drawn from `generator`, on the device of the
+        histories; dropout of the encoder draws from torch's own.
         """
-        device, rows = target.device, len(target)
-        e = self.items.table().index_select(0, target)
-        c = self.guidance(history, token)
+        device, rows = whole.device, len(whole)
+        table = self.items.table()
+        e, c = table.index_select(0, whole[:, -1]), self.guidance(whole[:, :-1], table, token)
         without = torch.rand(rows, 1, generator=generator, device=device) < self.settings.null_rate
         c = torch.where(without, self.null, c)
         t = torch.randint(self.settings.timesteps, (rows,), generator=generator, device=device)
@@ -95,29 +95,29 @@ class DreamRec(nn.Module):
         return {"diffusion": F.mse_loss(self.denoiser(x, c, t), e)}
 
     @torch.no_grad()
-    def vectors_of_users(self, history: Tensor, generator: torch.Generator, token: Tensor | None = None) -> Tensor:
-        """The vectors [B, d] drawn for histories [B, L]; a score is the inner product with an item's vector.
+    def queries(
+        self, history: Tensor, table: Tensor, generator: torch.Generator, token: Tensor | None = None
+    ) -> Tensor:
+        """Vectors [B, d] drawn for histories [B, L], to be compared with rows of the item table by inner product.
 
         The same generator state gives the same bytes. Leaves the model in evaluation mode.
         """
         self.eval()
         draws = self.settings.draws
-        c = self.guidance(history, token).repeat_interleave(draws, 0)
-        size = self.items.table().shape[1]
-        x = torch.randn(len(c), size, generator=generator, device=c.device)
+        c = self.guidance(history, table, token).repeat_interleave(draws, 0)
+        x = torch.randn(len(c), table.shape[1], generator=generator, device=c.device)
         for t in self.sampler.timesteps.tolist():
             x = self.sampler.step(self.guided(x, c, t), t, x, generator=generator).prev_sample
         return x.unflatten(0, (-1, draws)).mean(1)
-
-    @torch.no_grad()
-    def vectors_of_items(self) -> Tensor:
-        """What user vectors are compared with [n_items + 1, d]; row 0 is padding and must not compete."""
-        return self.items.table()
 
     def guided(self, x: Tensor, c: Tensor, t: int) -> Tensor:
         """(1 + w) f(x, c, t) - w f(x, null, t), [B, d], the prediction that a sampling step goes towards."""
         w, time = self.settings.guidance_weight, torch.tensor([t], device=x.device)
         return (1 + w) * self.denoiser(x, c, time) - w * self.denoiser(x, self.null.expand_as(c), time)
+
+    def _read(self, table: Tensor) -> Tensor:
+        """What the encoder reads."""
+        return table if self.inputs is None else self.inputs.table()
 
 
 class Denoiser(nn.Module):
