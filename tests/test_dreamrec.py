@@ -196,3 +196,31 @@ def test_where_the_last_item_decides_the_next_is_found():
 
     assert hit(history) > 0.9
     assert hit(history[torch.randperm(400, generator=drawing(11))]) < 0.1, "chance is 1 in 30"
+
+
+class Adapted(Table):
+    """A trained linear map of fixed vectors."""
+
+    def __init__(self, vectors, size):
+        super().__init__(vectors)
+        generator = drawing(12)
+        self.map = nn.Parameter(torch.randn(vectors.shape[1], size, generator=generator) / vectors.shape[1] ** 0.5)
+
+    def table(self):
+        return super().table() @ self.map
+
+
+def test_an_adapter_of_the_target_shrinks_what_is_to_be_found():
+    """Nothing tells which item comes next, and still the loss falls: docs/methods/pte-dreamrec.md 4."""
+    found = model()
+    found.items = Adapted(torch.randn(ITEMS, 24, generator=drawing(1)), SIZE)
+    optimizer, generator = torch.optim.Adam(found.parameters(), lr=1e-2), drawing(9)
+    spread, losses = found.items.table()[1:].var(0).mean().item(), []
+    for _ in range(150):
+        optimizer.zero_grad()
+        loss = found.losses(torch.randint(1, ITEMS + 1, (128, 5), generator=generator), generator)["diffusion"]
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.1 * losses[0]
+    assert found.items.table()[1:].var(0).mean().item() < 0.2 * spread
