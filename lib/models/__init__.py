@@ -9,6 +9,7 @@ Modules, in the order in which they are best read:
     losses          BPR, the squared norm, and InfoNCE: in plain form, and fast
     symmetric_info_nce  InfoNCE in both directions, for two views of the same things
     backbones       recommenders without text, one file each
+    sequential      recommenders that read what a user took in order
     click           models of rated samples: the probability that a user likes an item
     alignment       how text shapes the vectors of any backbone, one file each
 """
