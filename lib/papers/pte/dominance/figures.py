@@ -26,7 +26,7 @@ def isi_heat_maps(matrices: dict[str, pd.DataFrame]) -> Figure:
 
     matrices: as of `garbling.isi_matrix`, each with names of its own.
     """
-    figure, panels = grid_of(len(matrices), height=2.6, columns=len(matrices), sharey=False)
+    figure, panels = grid_of(len(matrices), height=2.1, columns=len(matrices), sharey=False)
     figure.set_figwidth(PAGE)
     for axes, (title, matrix) in zip(panels, matrices.items(), strict=True):
         image = axes.imshow(matrix.to_numpy(), vmin=0, vmax=1, cmap="Blues")
