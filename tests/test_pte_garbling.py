@@ -89,6 +89,7 @@ def test_a_scrambled_relabelling_is_equivalent_but_cannot_be_guessed(wide):
     for source, target in (("U", "V"), ("V", "U")):
         assert cell(found, source, target, "r2") == pytest.approx(0, abs=0.05)
         assert cell(found, source, target, "r2", "in", "knn") == pytest.approx(1)
+        assert cell(found, source, target, "r2", estimator="knn") < 0.05
         assert isi(found, source, target) < 0.05
 
 
