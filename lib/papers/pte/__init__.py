@@ -9,4 +9,5 @@ how they came about.
 published     the numbers that its tables print, those of other methods among them
 audit         which of them can be means over one test set
 audit_figure  what metrics gain from k to k', and the tail shares that rows imply
+dominance     do text vectors tell all that ID vectors tell: its theory, tested
 """
