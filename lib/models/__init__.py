@@ -10,5 +10,6 @@ Modules, in the order in which they are best read:
     symmetric_info_nce  InfoNCE in both directions, for two views of the same things
     backbones       recommenders without text, one file each
     click           models of rated samples: the probability that a user likes an item
+    sequential      what comes next: SASRec over item vectors of any kind
     alignment       how text shapes the vectors of any backbone, one file each
 """
