@@ -32,9 +32,7 @@ def fitted(vectors: np.ndarray, d: int | None = None) -> Whitening:
     x = vectors.astype(np.float64)
     mean, width = x.mean(0), x.shape[1]
     if d is not None and d > width:
-        raise UserError(
-            f"text vectors of {width} dimensions have no {d} directions: lower d or take a wider encoder"
-        )
+        raise UserError(f"text vectors of {width} dimensions have no {d} directions: lower d or take a wider encoder")
     variance, directions = np.linalg.eigh((x - mean).T @ (x - mean) / len(x))
     if not variance[-1] > 0:
         raise UserError("all text vectors are equal, so they say nothing of items: give texts that differ")
