@@ -121,6 +121,8 @@ def test_alphafuse_trains_its_last_coordinates_alone():
     assert (table[:, D - 2 :] != white[:, D - 2 :]).all()
     assert [weight.shape for weight in model.parameters()] == [(N, 2)]
     np.testing.assert_allclose(table[:, D - 2 :], white[:, D - 2 :] + array(model.weight), atol=1e-6)
+    with pytest.raises(UserError, match="d_n is 7, but vectors have 6 coordinates"):
+        make("alphafuse", d_n=7)
 
 
 def test_unisrec_is_a_gated_mixture():

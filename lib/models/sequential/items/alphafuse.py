@@ -3,6 +3,7 @@
 from pydantic import Field
 from torch.nn import functional as F
 
+from lib.core.errors import UserError
 from lib.models.sequential.items import ItemEmbedding, TableSettings, trained, whitened, with_padding
 
 
@@ -19,8 +20,10 @@ class Items(ItemEmbedding):
 
     def build(self, n_items, d, text):
         """The frozen part [n_items, d] and the trained one [n_items, d_n]."""
+        if self.settings.d_n > d:
+            raise UserError(f"alphafuse: d_n is {self.settings.d_n}, but vectors have {d} coordinates: lower d_n")
         self.freeze("language", whitened(text, d))
-        self.weight = trained(n_items, min(self.settings.d_n, d), self.settings.spread)
+        self.weight = trained(n_items, self.settings.d_n, self.settings.spread)
 
     def table(self):
         """Their sum below a row of zeros."""
