@@ -90,7 +90,7 @@ class SequenceEncoder(nn.Module):
 def visible(present: Tensor) -> Tensor:
     """Which positions a position looks at [B, L, L]: those before it that are no padding, and always itself.
 
-    Padding looks at itself too, since a softmax over nothing is NaN.
+    Padding looks at itself too, since a softmax over nothing is NaN in some of torch's kernels.
     """
     length = present.shape[1]
     causal = torch.ones(length, length, dtype=torch.bool, device=present.device).tril()
