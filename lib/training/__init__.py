@@ -11,4 +11,5 @@ Modules, in the order in which they are best read:
     run_folder    what a finished run left on disk
     train         computes one run into its folder
     click_settings, click_fit, click_run  the same three steps for click models: settings, epochs, results
+    sequence_settings, sequence_fit, sequence_run  the same for sequential recommenders
 """

@@ -12,6 +12,7 @@ manifests               what made a run, written when everything else is there
 cells                   computed once, found by a key, continued: any kind of cell
 graph_cells             the cell of a graph recommender
 click_cells             the cell of a click model, and that of the search for its settings
+sequence_cells          the cell of a sequential recommender, and that of the search for its settings
 recorded_runs           runs without vectors in data/recorded, taken from there
 recording               writes them there
 recheck                 keeps runs after an edit that changes no number

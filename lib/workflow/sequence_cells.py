@@ -1,0 +1,191 @@
+"""The cell of a sequential recommender, and that of the search for its settings, which all its seeds share.
+
+runs/<dataset>/sequential/<encoder>/<backbone>/<method>/<loss>/seed<k>/ and .../<loss>/search/ hold the results
+(lib/training/sequence_run.py), params.yaml and manifest.json; while training also a checkpoint.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from lib.core.errors import UserError
+from lib.core.files import ROOT, digest
+from lib.core.fingerprints import deciding_files
+from lib.data.sequences.rows import Rows, SplitRows
+from lib.data.sequences.user_sequences import Sequences
+from lib.language import encoders
+from lib.language.encoders import EncoderSettings
+from lib.models.sequential import items as kinds
+from lib.training import sequence_run
+from lib.training.sequence_fit import SequenceData
+from lib.training.sequence_run import SequenceRun
+from lib.training.sequence_settings import NONE, SequenceSettings
+from lib.workflow import cells
+
+COMPUTATION = ROOT / "lib/training/sequence_run.py"  # with what it imports: the code that decides a run's numbers
+METHODS = ROOT / "lib/models/sequential/items"  # of which one is picked by name
+
+
+@dataclass(frozen=True, eq=False)
+class ItemTexts:
+    """A text of each item, in order, and what encodes it; vectors are kept below the folder `data`."""
+
+    texts: list[str]
+    encoder: EncoderSettings
+    data: Path = ROOT / "data"
+
+    @property
+    def fingerprint(self) -> str:
+        """Content hash of all that decides the vectors."""
+        return digest(self.texts, encoders.identity(self.encoder))
+
+    def vectors(self) -> np.ndarray:
+        """Text vectors [n_items, T] float32."""
+        return encoders.encode(self.texts, self.encoder, Path(self.data) / "cache/text")[0]
+
+
+def item_texts(
+    sequences: Sequences, encoder: str, params: Path = ROOT / "params", data: Path = ROOT / "data"
+) -> ItemTexts:
+    """What the data themselves say of the items, by an encoder of params/encoders.
+
+    Raises UserError for an unknown encoder and where the data say nothing.
+    """
+    if sequences.texts is None:
+        raise UserError(f"{sequences.name} has no item texts: put items.parquet with a column 'title' beside the data")
+    return ItemTexts(sequences.texts.tolist(), encoders.settings(encoder, params), data)
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceCell:
+    """One sequential recommender to be trained, as lib.workflow.cells wants it.
+
+    rows: what a protocol makes of the sequences. texts: read by methods that read any. negatives [n, m]: items to rank
+    the targets of test rows against besides all others.
+    """
+
+    settings: SequenceSettings
+    sequences: Sequences
+    rows: SplitRows
+    texts: ItemTexts | None = None
+    negatives: np.ndarray | None = None
+    runs: Path = ROOT / "runs"
+    results = sequence_run.RESULTS
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return Path(self.runs) / self.settings.folder
+
+    def needs(self) -> list["SequenceCell"]:
+        """The search for settings, where one is asked for."""
+        return [self._search] if self.settings.grid else []
+
+    def twins(self) -> list["SequenceCell"]:
+        """None: no other name has these settings."""
+        return []
+
+    def code(self) -> list[Path]:
+        """What decides numbers of all that the computation imports."""
+        return deciding_files(COMPUTATION, METHODS / f"{self.settings.method}.py")
+
+    def inputs(self, like: dict[str, str] | None = None) -> dict[str, str]:
+        """Content hashes of the rows, of the texts and their encoder, of negatives, and of the search."""
+        parts = (self.rows.train, self.rows.validation, self.rows.test)
+        digests = {"rows": digest(self.sequences.n_items, *map(_of_rows, parts))}
+        if self.reads_text:
+            digests["texts"] = self.texts.fingerprint
+        if self.negatives is not None:
+            digests["negatives"] = digest(self.negatives.astype(np.int64).tobytes())
+        for earlier in self.needs():  # the key of a search stands for what it has chosen
+            digests["search"] = cells.read_manifest(earlier.path)["key"]
+        return digests
+
+    def recall(self) -> bool:
+        """Never: runs of sequential recommenders are not recorded."""
+        return False
+
+    def compute(self, key: str, device: str) -> dict:
+        """Train and write the results."""
+        chosen = self._search.read() if self.settings.grid else {}
+        return sequence_run.train(self.path, self.settings, self.data, chosen, key, device)
+
+    def read(self) -> SequenceRun:
+        """The finished run."""
+        return SequenceRun(self.path, self.settings)
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether the method reads texts. Raises UserError where it does and there are none."""
+        reads = kinds.get(self.settings.method).reads_text
+        if reads and self.texts is None:
+            raise UserError(f"method {self.settings.method} reads texts of items: give them with their encoder")
+        return reads
+
+    @cached_property
+    def data(self) -> SequenceData:
+        """What the recommender is trained and tested on."""
+        text = self.texts.vectors() if self.reads_text else None
+        return SequenceData(self.sequences.n_items, self.rows, text, self.negatives)
+
+    @cached_property
+    def _search(self) -> "SearchCell":
+        # with the search's own seed, so that all seeds have the same one
+        shared = self.settings.model_copy(update={"seed": self.settings.protocol.search_seed})
+        return SearchCell(
+            SearchSettings(**dict(shared)), self.sequences, self.rows, self.texts, self.negatives, self.runs
+        )
+
+
+class SearchSettings(SequenceSettings):
+    """The settings of a search: those of its trainings, with a folder beside theirs."""
+
+    @property
+    def folder(self) -> Path:
+        """The search's folder below runs/."""
+        return self.group / "search"
+
+
+@dataclass(frozen=True, eq=False)
+class SearchCell(SequenceCell):
+    """The search for the settings of a sequential recommender."""
+
+    results = sequence_run.RESULTS_OF_SEARCH
+
+    def needs(self) -> list[SequenceCell]:
+        """None."""
+        return []
+
+    def compute(self, key: str, device: str) -> dict:
+        """Train all combinations and write the results."""
+        return sequence_run.search(self.path, self.settings, self.data, key, device)
+
+    def read(self) -> dict:
+        """The chosen value of each setting in the grid."""
+        return json.loads((self.path / "best.json").read_text())
+
+
+def ensure(
+    settings: SequenceSettings,
+    sequences: Sequences,
+    rows: SplitRows,
+    texts: ItemTexts | None = None,
+    negatives: np.ndarray | None = None,
+    device: str = "auto",
+    runs: Path = ROOT / "runs",
+) -> SequenceRun:
+    """The run of these settings on these rows: read when nothing has changed, otherwise trained or continued.
+
+    Without `texts` those of the data are encoded by the settings' encoder, where the method reads texts.
+    """
+    if texts is None and settings.text_encoder != NONE:
+        texts = item_texts(sequences, settings.text_encoder)
+    return cells.ensure(SequenceCell(settings, sequences, rows, texts, negatives, runs), device)
+
+
+def _of_rows(rows: Rows) -> bytes:
+    """All that a recommender reads of rows, and whose they are."""
+    return np.column_stack([rows.user, rows.whole]).astype(np.int64).tobytes()

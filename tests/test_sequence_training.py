@@ -1,0 +1,161 @@
+"""Training of sequential recommenders: what they learn, how they rank, and how a killed training goes on."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from planted_sequences import planted, settings_file
+
+from lib.core.errors import UserError
+from lib.evaluation.target_rank import metrics_of_ranks
+from lib.models.sequential import items
+from lib.training import checkpoints, sequence_fit, sequence_settings
+from lib.training.sequence_fit import SequenceData, fit, ranks
+from lib.training.sequence_settings import SequenceSettings
+
+SEQUENCES, ROWS = planted()
+N = SEQUENCES.n_items
+TEXT = np.random.default_rng(3).normal(size=(N, 12)).astype(np.float32)
+
+
+@pytest.fixture
+def resolve(tmp_path):
+    """Settings that train in a blink."""
+    settings_file(tmp_path)
+
+    def resolve(method="identity", loss="infonce", search=False, seed=1, text="mine", **changed) -> SequenceSettings:
+        found = sequence_settings.resolve("planted", method, loss, text, seed, search=search, params=tmp_path)
+        return found.with_values(changed) if changed else found
+
+    return resolve
+
+
+# Learning and ranking
+
+
+@pytest.mark.parametrize("loss", ["infonce", "softmax", "bce"])
+def test_sasrec_learns_which_item_follows(resolve, loss):
+    settings = resolve(loss=loss, epochs=12, d=32, learning_rate=0.02, negatives=16, dropout=0)
+    data = SequenceData(N, ROWS)
+    model, state = fit(data, settings)
+    hits = metrics_of_ranks(ranks(model, ROWS.test)["rank"].numpy())["hr@1"].mean()
+    popular = np.bincount(ROWS.train.target).argmax()
+    assert hits > 0.95 and (ROWS.test.target == popular).mean() < 0.1
+    assert state.history[-1][settings.objective.kind] < state.history[0][settings.objective.kind]
+
+
+def test_all_positions_learn_too(resolve):
+    """Where every step follows the permutation, one row teaches several."""
+    rng = np.random.default_rng(0)
+    step = np.concatenate([[0], rng.permutation(N) + 1])
+    row = [rng.integers(1, N + 1, 60)]
+    for _ in range(6):
+        row.append(step[row[-1]])
+    whole = np.stack(row, 1).astype(np.int32)
+    train = dataclasses.replace(ROWS.train, history=whole[:, :-1], target=whole[:, -1])
+    data = SequenceData(N, dataclasses.replace(ROWS, train=train))
+    found = {}
+    for positions in ("last", "all"):
+        settings = resolve(epochs=15, d=32, learning_rate=0.01, negatives=16, positions=positions, batch_size=10)
+        model, _ = fit(data, settings)
+        found[positions] = (ranks(model, ROWS.test)["rank"] == 1).double().mean()
+    assert found["all"] > found["last"] and found["all"] > 0.9
+
+
+@pytest.mark.parametrize(("loss", "score"), [("infonce", "cos"), ("infonce_dot", "dot"), ("bce", "dot")])
+def test_ranks_are_those_of_a_loop_over_all_items(resolve, loss, score, monkeypatch):
+    monkeypatch.setattr(sequence_fit, "RANKED_AT_ONCE", 64)
+    rng = np.random.default_rng(0)
+    drawn = np.stack([rng.permutation(np.delete(np.arange(1, N + 1), own - 1))[:5] for own in ROWS.test.target])
+    model, _ = fit(SequenceData(N, ROWS), resolve(loss=loss))
+    found = ranks(model, ROWS.test, drawn, masked=True)
+    with torch.inference_mode():
+        table = model.items.table()
+        states = model.queries(torch.from_numpy(ROWS.test.history).long(), table)
+    table, states = table.double().numpy(), states.double().numpy()
+    for row in range(0, len(ROWS.test), 7):
+        scores = table @ states[row]
+        if score == "cos":
+            scores[1:] /= np.linalg.norm(table[1:], axis=1)
+        target, history = ROWS.test.target[row], set(ROWS.test.history[row])
+        better = {item for item in range(1, N + 1) if scores[item] > scores[target]}
+        assert found["rank"][row] == 1 + len(better)
+        assert found["rank_masked"][row] == 1 + len(better - history)
+        assert found["rank_negatives"][row] == 1 + sum(item in better for item in drawn[row])
+
+
+def test_items_of_one_vector_share_a_rank(resolve):
+    model, _ = fit(SequenceData(N, ROWS), resolve())
+    model.items.weight.data[:] = 1
+    assert (ranks(model, ROWS.test)["rank"] == (N + 1) / 2).all()
+
+
+def test_alphafuse_leaves_language_as_it_was(resolve):
+    settings = resolve("alphafuse", epochs=3)
+    before = items.get("alphafuse")(N, 8, TEXT, settings.items_settings)
+    model, _ = fit(SequenceData(N, ROWS, TEXT), settings)
+    assert torch.equal(model.items.language, before.language)
+    table = model.items.table()[1:]
+    assert torch.equal(table[:, :4], before.language[:, :4])
+    assert not torch.isclose(table[:, 4:], before.language[:, 4:]).any(0).all()
+
+
+@pytest.mark.parametrize("method", items.names())
+def test_every_method_trains_with_finite_terms(resolve, method):
+    model, state = fit(SequenceData(N, ROWS, TEXT), resolve(method, epochs=1))
+    terms = set(state.history[0]) - {"epoch", "seconds"}
+    assert len([name for name in terms if "@" not in name]) == 1 + method.startswith("rlmrec")
+    assert all(np.isfinite(value) for value in state.history[0].values())
+
+
+def test_a_loss_that_is_not_finite_is_an_error(resolve):
+    with pytest.raises(UserError, match="lower learning_rate in params/papers/sequential.yaml"):
+        fit(SequenceData(N, ROWS, np.where(TEXT > 2.2, np.inf, TEXT)), resolve("morec"))
+
+
+# Resuming
+
+
+@pytest.mark.parametrize("method", ["identity", "unisrec"])
+def test_a_killed_run_goes_on_bit_for_bit(resolve, tmp_path, monkeypatch, method):
+    monkeypatch.setattr(sequence_fit, "SAVED_EVERY", 0)
+    data, settings, path = SequenceData(N, ROWS, TEXT), resolve(method, epochs=4), tmp_path / "checkpoint.safetensors"
+    whole, state = fit(data, settings)
+    save = checkpoints.RunInProgress.save
+
+    def killed(run, path, state):
+        save(run, path, state)
+        if state.epoch == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(sequence_fit.RunInProgress, "save", killed)
+        fit(data, settings, checkpoint=path, key="this")
+    epochs, epoch = [], sequence_fit._epoch
+    monkeypatch.setattr(sequence_fit, "_epoch", lambda *args: epochs.append(args[-1]) or epoch(*args))
+    resumed, after = fit(data, settings, checkpoint=path, key="this")
+    assert epochs == [2, 3]
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(weight, resumed.state_dict()[name]), name
+    without = [[{**row, "seconds": 0} for row in found.history] for found in (state, after)]
+    assert without[0] == without[1]
+    fit(data, settings, checkpoint=path, key="another")
+    assert epochs[2:] == [0, 1, 2, 3]
+
+
+def test_the_random_state_of_the_process_is_left_alone(resolve):
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    fit(SequenceData(N, ROWS), resolve())
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_early_stopping_keeps_the_best_weights(resolve, monkeypatch):
+    values = iter([0.1, 0.5, 0.2, 0.3, 0.6, 0.7])
+    monkeypatch.setattr(sequence_fit, "_means", lambda *_: dict.fromkeys(("ndcg@10", "ndcg@20"), next(values)))
+    model, state = fit(SequenceData(N, ROWS), resolve(epochs=9, patience=2))
+    assert (state.epoch, state.best_epoch, state.best) == (4, 1, 0.5)
+    two, _ = fit(SequenceData(N, ROWS), resolve(epochs=2))
+    assert torch.equal(two.items.weight, model.items.weight)
