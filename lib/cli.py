@@ -214,7 +214,7 @@ def plan(paper: str, dataset: str, recorded: bool) -> None:
 
 
 def index() -> None:
-    """Write figures/README.md, the pages below it and what README.md quotes anew: questions, answers and commands."""
+    """Write figures/README.md and the pages below it anew; and what README.md quotes of them."""
     from lib.results import index
 
     print(f"written: {index.write(ROOT / 'figures', ROOT / 'README.md').relative_to(ROOT)}")

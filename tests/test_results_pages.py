@@ -213,7 +213,8 @@ def test_without_results_readme_stays(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(8.5e-6, "8.5 µs"), (0.0012, "1.2 ms"), (1.86, "1.9 s"), (53.1, "53 s"), (433, "7 min")]
+    ("seconds", "said"),
+    [(8.5e-6, "8.5 µs"), (0.0012, "1.2 ms"), (1.86, "1.9 s"), (53.1, "53 s"), (433, "7 min"), (3.63e-4, "360 µs")],
 )
 def test_durations_are_said_in_the_unit_that_people_choose(seconds, said):
     assert readme_parts._seconds(seconds) == said

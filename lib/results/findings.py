@@ -212,8 +212,7 @@ def each(texts: dict[str, str], between: str = ", ") -> str:
 def said(answers: dict[str, str]) -> str:
     """'contrastive: yes; generative: in part'; one answer where both have the same."""
     alike = set(answers.values())
-    parts = [f"either alignment: {alike.pop()}"] if len(alike) == 1 else map(": ".join, answers.items())
-    return "; ".join(parts)
+    return f"with either alignment, {alike.pop()}" if len(alike) == 1 else "; ".join(map(": ".join, answers.items()))
 
 
 def judged(verdicts: dict[str, str]) -> str:

@@ -61,4 +61,4 @@ def _seconds(seconds: float) -> str:
     if seconds >= 100:
         return f"{seconds / 60:.0f} min"
     unit, size = next((unit, size) for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)) if seconds >= size)
-    return f"{seconds / size:.2g} {unit}"
+    return f"{float(f'{seconds / size:.2g}'):g} {unit}"  # two digits, and no exponent
