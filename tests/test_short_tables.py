@@ -58,6 +58,7 @@ def test_judged_rows_stay_and_what_is_left_out_is_said():
 def test_a_wide_table_says_once_what_repeats_and_keeps_the_verdict():
     cells = comparisons(4).astype(object).fillna("").map(str)
     cells = cells.assign(**{f"further_column_{number}": cells["difference"] for number in range(6)})
+    cells["verdict"] = cells.pop("verdict")  # the last column, which would go first
     shown, sentences = short(cells)
     assert "dataset" not in shown and sentences[0] == "In every row: dataset movielens-100k."
     assert "verdict" in shown and "difference" in shown and "user_error" not in shown
