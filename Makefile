@@ -64,7 +64,7 @@ torch:
 
 paper: $(STAMP)
 	@$(BIN)/python -m lib paper --paper "$(PAPER)" --dataset "$(DATASET)" $(if $(RECORDED),--recorded) --cores $(JOBS)
-	@echo "results: figures/INDEX.md"
+	@echo "results: figures/README.md"
 
 plan: $(STAMP)
 	@$(BIN)/python -m lib plan --paper "$(PAPER)" --dataset "$(DATASET)" $(if $(RECORDED),--recorded)

@@ -139,9 +139,9 @@ class Recording(Training):
 
 
 class Index(Work):
-    """Writing figures/INDEX.md, where one of fewer results stands already."""
+    """Writing figures/README.md, where one of fewer results stands already."""
 
-    results = ("figures/INDEX.md",)
+    results = ("figures/README.md",)
 
     def prepare(self):
         sources = sorted((ROOT / "figures").glob("*/*/files/*.json"))

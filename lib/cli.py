@@ -214,10 +214,10 @@ def plan(paper: str, dataset: str, recorded: bool) -> None:
 
 
 def index() -> None:
-    """Write figures/INDEX.md anew: every figure and table with its claim, its command and what came out."""
+    """Write figures/README.md and the pages below it anew; and what README.md quotes of them."""
     from lib.results import index
 
-    print(f"written: {index.write(ROOT / 'figures').relative_to(ROOT)}")
+    print(f"written: {index.write(ROOT / 'figures', ROOT / 'README.md').relative_to(ROOT)}")
 
 
 def schema() -> None:

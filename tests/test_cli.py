@@ -206,9 +206,9 @@ def test_index_lists_what_was_saved(capsys, monkeypatch, tmp_path):
     about = dict(claim="Is it so?", notebook="notebooks/x.ipynb", command="papermill x", ours="supported")
     records.save(table, tmp_path / "figures" / "toy" / "numbers", **about)
     cli.main(["index"])
-    assert capsys.readouterr().out == "written: figures/INDEX.md\n"
-    text = (tmp_path / "figures/INDEX.md").read_text()
-    assert "toy/numbers" in text and "Is it so?" in text and "supported" in text
+    assert capsys.readouterr().out == "written: figures/README.md\n"
+    text = (tmp_path / "figures/README.md").read_text()
+    assert "toy/numbers.csv" in text and "Is it so?" in text and "supported" in text
 
 
 def test_user_errors_of_a_command(capsys, monkeypatch):

@@ -59,7 +59,7 @@ def test_clean_deletes_only_when_asked(fresh):
 
 
 def test_a_release_holds_what_is_finished_and_no_data(fresh):
-    kept = ["figures/INDEX.md", "runs/toy/none/gccf/base/seed1/manifest.json", "runs/toy+noise=0.1/notebooks/a.done"]
+    kept = ["figures/README.md", "runs/toy/none/gccf/base/seed1/manifest.json", "runs/toy+noise=0.1/notebooks/a.done"]
     left = ["data/toy/x.csv", "runs/tiny/toy/x.json", "runs/toy/none/gccf/base/seed1/.lock", "runs/toy/b.running.ipynb"]
     left += ["runs/toy/none/gccf/base/seed1/checkpoint.safetensors", "runs/toy/notebooks/c.failure.md"]
     for name in (*kept, *left):

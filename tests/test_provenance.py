@@ -22,7 +22,7 @@ from lib.core.environment import environment
 from lib.core.errors import UserError
 from lib.core.files import ROOT, sha256
 from lib.core.fingerprints import imported_files
-from lib.results import index, records
+from lib.results import records
 from lib.results.plots.data import profile_lengths
 from lib.results.why import why
 
@@ -277,22 +277,6 @@ def test_a_figure_is_not_saved_before_its_tables(tmp_path):
 def test_results_lie_by_paper_and_dataset_and_tiny_trials_elsewhere():
     assert records.folder("rlmrec", "amazon", "paper") == ROOT / "figures/rlmrec/amazon"
     assert records.folder("shared", "amazon", "tiny") == ROOT / "runs/tiny/figures/shared/amazon"
-
-
-def test_index_lists_every_artefact_by_its_folder_with_working_links(saved, tmp_path):
-    figures = shutil.copytree(saved, tmp_path / "figures")
-    save(TABLE, figures / "benchmarks/speed", paper="")
-    (figures / "report/toy/files/stray.json").write_text("[]")
-    path = index.write(figures)
-    text = path.read_text()
-    assert path == figures / "INDEX.md" and text == index.write(figures).read_text()
-    assert re.search(r"\| table \(\[csv\]\(.*?\), \[md\]\(.*?\), \[tex\]\(.*?\)\)", text)
-    headings, rows = re.findall("(?m)^## (.*)$", text), re.findall(r"(?m)^\| (\w+) \(\[.*$", text)
-    assert headings == ["benchmarks", "report/toy"] and rows == ["speed", "lengths", "table"]
-    lines = [line for line in text.splitlines() if line.startswith(("| lengths (", "| table ("))]
-    assert all("`make paper`" in line and "0.078" in line and "0.081" in line for line in lines)
-    links = re.findall(r"\]\((.*?)\)", text)
-    assert len(links) == 11 and all((figures / link).is_file() for link in links)
 
 
 def test_papermill_reads_a_command_as_the_same_parameters():

@@ -32,8 +32,9 @@ def root(tmp_path):
     results = tmp_path / "figures/shared/movielens-100k"
     results.mkdir(parents=True)
     (results / "card.md").write_text("| a |\n| --- |\n")
-    link = "[card](shared/movielens-100k/card.md)"
-    (tmp_path / "figures/INDEX.md").write_text(f"# Results\n\n| artefact |\n| --- |\n| {link} |\n")
+    link, page = "[card](shared/movielens-100k/card.md)", "[all](shared/movielens-100k/README.md)"
+    (tmp_path / "figures/README.md").write_text(f"# Results\n\n| artefact |\n| --- |\n| {link} {page} |\n")
+    (results / "README.md").write_text("[up](../../README.md) [card](card.md)\n")
     return tmp_path
 
 
@@ -46,7 +47,7 @@ def test_pages_hold_the_outputs_of_finished_notebooks_and_every_link_leads_somew
     pages = {path.relative_to(root / "site").as_posix() for path in (root / "site").rglob("*.html")}
     own = {"01_data.html", "report/05_semantics_gccf.html", "rlmrec/06_tables.html", "report/07_report_overlap.html"}
     own = {"yelp/01_data.html", *(f"movielens-100k/{name}" for name in own)}
-    assert pages == {"index.html", "figures/index.html", *own}
+    assert pages == {"index.html", "figures/index.html", "figures/shared/movielens-100k/index.html", *own}
     assert "said in yelp" in (root / "site/yelp/01_data.html").read_text()
     headings = re.findall("<h2[^>]*>([^<]*)|<a[^>]*>([^<]*)</a>", first.read_text())
     titles = [part for pair in headings for part in pair if part and part != "&#182;"]
@@ -54,8 +55,9 @@ def test_pages_hold_the_outputs_of_finished_notebooks_and_every_link_leads_somew
     assert titles == ["All figures and tables", "movielens-100k", *numbered, "yelp", "01 A &amp; B"]
     results = root / "site/figures/index.html"
     assert "<table>" in results.read_text()
-    found = {path.resolve() for page in (first, results) for path in links(page)}
-    assert len(found) == 7 and all(path.is_file() for path in found)
+    card = root / "site/figures/shared/movielens-100k/index.html"
+    found = {path.resolve() for page in (first, results, card) for path in links(page)}
+    assert len(found) == 8 and all(path.is_file() for path in found)
 
 
 def test_only_what_changed_is_rendered_again(root):

@@ -58,7 +58,7 @@ def test_life_of_a_rule(repository):
     status, said = snakemake(repository, *TARGETS)
     assert status == 0 and f"done: {COPY}" in said, said
     assert (repository / TARGETS[0]).read_text() == "quick"
-    assert (repository / "figures/INDEX.md").exists(), "the list of results is written at the end"
+    assert (repository / "figures/README.md").exists(), "the list of results is written at the end"
     assert not list((repository / "home").rglob("*snakemake*")), "the user's home is not ours"
 
     status, said = snakemake(repository, *TARGETS)
@@ -74,13 +74,13 @@ def test_life_of_a_rule(repository):
     # a failure is reported, its copy and the old result stay, and it is not forgotten
     good = (repository / "notebooks/01_data.ipynb").read_text()
     (repository / "notebooks/01_data.ipynb").write_text(good.replace(SAVE, "1 / 0"))
-    (repository / "figures/INDEX.md").unlink()
+    (repository / "figures/README.md").unlink()
     for _ in range(2):
         status, said = snakemake(repository, *TARGETS)
         assert status == 1 and "ZeroDivisionError" in said and "01_data.failure.md" in said, said
     assert "ZeroDivisionError" in (repository / COPY).read_text()
     assert (repository / TARGETS[0]).read_text() == "quick"
-    assert (repository / "figures/INDEX.md").exists(), "what was made is listed, whatever failed"
+    assert (repository / "figures/README.md").exists(), "what was made is listed, whatever failed"
 
     (repository / "notebooks/01_data.ipynb").write_text(good)
     (repository / TARGETS[0]).unlink()

@@ -1,10 +1,16 @@
 """What comes out: figures, tables and pages, each with the record of where it comes from.
 
-writers     a frame as Markdown or LaTeX
-layout      the order of rows in tables for people
-plots       one function per figure
-records     saves figures and tables with their record, and reads it back
-why         the chain behind one artefact, as text
-index       the list of all artefacts, figures/INDEX.md
-web_pages   executed notebooks and results as a folder of web pages
+writers           a frame as Markdown or LaTeX
+short_tables      what of a table fits on a screen
+layout            the order of rows in tables for people
+plots             one function per figure
+records           saves figures and tables with their record, and reads it back
+why               the chain behind one artefact, as text
+questions         which question an artefact answers
+findings          what the tables say of the four claims that most readers ask about
+further_findings  what they say of others
+pages             the page of one paper and dataset
+readme_parts      what README.md quotes of results
+index             writes figures/README.md and all pages
+web_pages         executed notebooks and results as a folder of web pages
 """

@@ -21,7 +21,7 @@ from lib.core.errors import UserError
 from lib.core.files import ROOT, atomic_path, digest, sha256, write_json, write_text
 from lib.core.fingerprints import code_digest, imported_files
 from lib.core.names import results_folder
-from lib.results.writers import to_latex, to_markdown
+from lib.results.writers import to_latex, to_page
 
 MARK = "reprec: "  # what precedes the record inside PNG, PDF, TeX and Markdown
 BELOW = "files"
@@ -173,7 +173,7 @@ def _save_table(table: pd.DataFrame, stem: Path, record: dict, layout: pd.DataFr
     texts = {
         # six digits, since the last ones differ between machines
         ".csv": table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
-        ".md": f"<!-- {_compact(record)} -->\n\n{_caption(record)}{to_markdown(layout)}",
+        ".md": f"<!-- {_compact(record)} -->\n\n{_caption(record)}{to_page(layout, _place(stem, '.csv').name)}",
         ".tex": f"% {_compact(record)}\n{to_latex(layout)}",
     }
     for suffix, text in texts.items():

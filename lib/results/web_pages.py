@@ -33,7 +33,10 @@ def build(target: Path, root: Path = ROOT) -> Path:
             _render(path, target / page)
             progress.update(note=page.as_posix())
     shutil.copytree(root / "figures", target / "figures", dirs_exist_ok=True)
-    _write(target / "figures/index.html", "Results", (root / "figures/INDEX.md").read_text(encoding="utf-8"))
+    for page in (target / "figures").rglob("README.md"):
+        # pages of results link each other as files of the repository
+        text = page.read_text(encoding="utf-8").replace("README.md)", "index.html)")
+        _write(page.with_name("index.html"), "Results", text)
     _write(target / "index.html", "RepRec", _contents(pages))
     return target / "index.html"
 

@@ -7,6 +7,8 @@ import re
 
 import pandas as pd
 
+from lib.results.short_tables import short
+
 # what LaTeX would read as a command or does not have in a text font
 LATEX = str.maketrans(
     {character: "\\" + character for character in "&%$#_{}"}
@@ -22,6 +24,18 @@ def to_markdown(frame: pd.DataFrame) -> str:
     aligned = ["right" if numbers else "" for numbers in _holds_numbers(cells)]
     cells = cells.map(_markdown).rename(columns=lambda name: _markdown(str(name)))
     return cells.to_markdown(index=False, tablefmt="pipe", colalign=aligned, disable_numparse=True) + "\n"
+
+
+def to_page(frame: pd.DataFrame, whole: str) -> str:
+    """A frame as a Markdown table that fits on a screen, below a sentence on what is left out of it.
+
+    whole: the file beside it that holds everything.
+    """
+    shown, sentences = short(_cells(frame))
+    if len(shown) < len(frame) or shown.shape[1] < frame.shape[1]:
+        sentences.append(f"[{whole}]({whole}) has everything.")
+    above = " ".join(sentences)
+    return (f"{above}\n\n" if above else "") + to_markdown(shown)
 
 
 def to_latex(frame: pd.DataFrame) -> str:

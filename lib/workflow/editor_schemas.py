@@ -14,6 +14,7 @@ from lib.language.wording import WORDINGS
 from lib.models import alignment as alignments
 from lib.models import backbones
 from lib.models.click.networks import NETWORKS
+from lib.results import questions
 from lib.training.click_settings import ClickFile
 from lib.training.run_settings import SCALES, Protocol
 from lib.workflow.experiments import Entry
@@ -37,6 +38,7 @@ def schemas() -> dict[str, dict]:
     known["dataset"]["properties"]["wording"]["enum"] = list(WORDINGS)
     known["experiments"] = TypeAdapter(dict[str, dict[str, Entry]]).json_schema()  # by paper and dataset
     known["dataset_experiments"] = TypeAdapter(dict[str, Entry]).json_schema()  # by paper
+    known["questions"] = questions.schema()
     return known | {"protocol": _protocol(), "cell": _cell(), "click": _click()} | _papers()
 
 
