@@ -1,4 +1,4 @@
-"""A profile writer that needs no model: it composes profiles of the words in a prompt, so that tests know what to expect.
+"""A profile writer that needs no model: it composes profiles of the words in a prompt.
 
 It never stands behind a number in a table.
 """

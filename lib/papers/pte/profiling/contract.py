@@ -130,7 +130,8 @@ def _stripped(phrase: str) -> str:
 
 def written(profile: dict, side: str) -> str:
     """A profile as it is kept: JSON with the keys of its side in order."""
-    return json.dumps({field.key: profile.get(field.key, []) for field in FIELDS[side]}, ensure_ascii=False)
+    empty = {field.key: [] if field.most else "" for field in FIELDS[side]}
+    return json.dumps(empty | {key: profile[key] for key in empty if key in profile}, ensure_ascii=False)
 
 
 def serialised(text: str, side: str) -> str:

@@ -62,9 +62,10 @@ class Renderer:
         earlier: str,
         how: Perturbation,
     ) -> Draw:
-        """What is asked about a user: history oldest first, `of_items` profiles by item number - 1, those of neighbours.
+        """What is asked about a user, with a history that is oldest first.
 
-        earlier: the user's own profile so far, '' for none.
+        of_items: profiles of all items, by number - 1; neighbours: profiles of similar users; earlier: the user's own
+        profile so far, '' for none.
         """
         noun, person = self.wording.item, self.wording.user
         shown = [f"- {self._named(item, of_items[item - 1])}" for item in how.some(history, latest=True)]

@@ -91,7 +91,7 @@ class SamplingLocal(LocalWriter):
 
 
 def draws(requests: list[Request], count: int) -> np.ndarray:
-    """Uniform numbers [n, count] in [0, 1), by the key of each request alone: whom it shares a batch with is no matter."""
+    """Uniform numbers [n, count] in [0, 1), by the key of each request, whomever it shares a batch with."""
     keys = [hashlib.sha256(request.key.encode()).digest() for request in requests]
     return np.stack([np.random.default_rng(list(key)).random(count) for key in keys])
 
@@ -116,12 +116,16 @@ class Nucleus(LogitsProcessor):
 
 @dataclass
 class Line:
-    """Where one answer is: the number of its field, tokens and commas in the line so far, and tokens that must come."""
+    """Where one answer is: the number of its field, tokens and commas in the line so far, and tokens that must come.
+
+    `given`: whether the last token was one that had to come.
+    """
 
     field: int = 0
     tokens: int = 0
     commas: int = 0
     forced: tuple[int, ...] = ()
+    given: bool = True
 
 
 class Lines(LogitsProcessor):
@@ -138,15 +142,10 @@ class Lines(LogitsProcessor):
         self.most = [field.most * PHRASE or SENTENCE for field in self.fields]
         self.longest = sum(self.most) + len(self.fields) * (len(self.cut) + 2) + sum(map(len, self.labels))
         self.lines = [Line() for _ in range(count)]
-        self.started = False
 
     def __call__(self, input_ids, scores):
         """Scores with a single token left where one must come, and none that ends a line where none may."""
-        forced = [
-            self._next(line, token if self.started else None)
-            for line, token in zip(self.lines, input_ids[:, -1].tolist(), strict=True)
-        ]
-        self.started = True
+        forced = [self._next(*one) for one in zip(self.lines, input_ids[:, -1].tolist(), strict=True)]
         scores[:, self.end] = -torch.inf  # an answer ends behind its last line
         begun = torch.tensor([line.tokens == 0 for line in self.lines])
         scores[begun[:, None] & torch.isin(torch.arange(scores.shape[1]), self.breaks)] = -torch.inf
@@ -156,18 +155,19 @@ class Lines(LogitsProcessor):
                 scores[row, token] = 0.0
         return scores
 
-    def _next(self, line: Line, last: int | None) -> int | None:
+    def _next(self, line: Line, last: int) -> int | None:
         """The token that must follow `last`, if any."""
+        if not line.given and line.field < len(self.fields):
+            self._read(line, self.texts[last])
         if line.field == len(self.fields):
             return self.end
-        if not line.forced and last is not None:
-            self._read(line, self.texts[last])
-        if line.forced:
-            token, line.forced = line.forced[0], line.forced[1:]
-            if not line.forced and token in self.newline:
-                self._begin(line)
-            return token
-        return None
+        line.given = bool(line.forced)
+        if not line.forced:
+            return None
+        token, line.forced = line.forced[0], line.forced[1:]
+        if not line.forced and token in self.newline:
+            self._begin(line)
+        return token
 
     def _read(self, line: Line, text: str) -> None:
         """Take in a token that the model wrote, and decide what must come next."""
