@@ -1,6 +1,7 @@
 """What items are called in prompts, and whether a text names any of them."""
 
 import re
+from functools import cache
 
 import pandas as pd
 
@@ -34,8 +35,9 @@ class Titles:
         self.single = {words[0] for words in split if len(words) == 1}
         self.several = {tuple(word.lower() for word in words) for words in split if len(words) > 1}
         self.longest = max(map(len, split), default=0)
+        self.inside = cache(self._inside)  # the same phrases come in thousands of prompts
 
-    def inside(self, text: str) -> bool:
+    def _inside(self, text: str) -> bool:
         """Whether any name occurs in `text`."""
         words = WORD.findall(text)
         if self.single.intersection(words):
