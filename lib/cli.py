@@ -9,6 +9,7 @@ from pathlib import Path
 from lib.core.errors import exit_status, unknown
 from lib.core.files import ROOT
 from lib.core.names import DEFAULT_DATASET
+from lib.papers import model_options
 from lib.workflow import notebook_jobs
 
 # the commands import what they need: the help must not wait for torch
@@ -58,21 +59,8 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
     add("names", nargs="+", metavar="NAME", help="a dataset of params/, or weights: minilm, smollm2")
     add("--from", dest="local", type=Path, metavar="FOLDER", help="take this folder or archive instead")
 
-    for function in (profiles, answers):
-        add = command(function)
-        add("dataset")
-        add("--model", help="a file of params/language_models; default: the dataset's own")
-        add("--live", action="store_true", help="ask again what is recorded already")
-        add("--threads", type=int, help="processor cores for a local model")
-        add("--estimate", dest="only_estimate", action="store_true", help="only say how much there is to do")
-        if function is profiles:
-            add("--paper", default="rlmrec", choices=["rlmrec", "rallrec"], help="rallrec: descriptions of items")
-            add("--budget", type=float, metavar="DOLLARS", help="most that an endpoint may cost, by prices in its yaml")
-        else:
-            add("--descriptions", metavar="MODEL", help="that wrote them; none: titles alone; default: the dataset's")
-            add("--encoder", default="minilm", help="of the texts by which items are retrieved; default: minilm")
-            add("--scale", default="quick", help="tiny, quick or paper; default: quick")
-            add("--only", nargs="+", metavar="ADAPTER", help="such as mixed, rella, untuned; default: all")
+    for function in (profiles, answers, candidates):
+        model_options.add(function.__name__, command(function))
 
     add = command(train)
     add("dataset")
@@ -147,6 +135,13 @@ def answers(**options) -> None:
     from lib.papers.rallrec import recording
 
     _tell(recording.record(**options))
+
+
+def candidates(**options) -> None:
+    """Let a language model write PtE's candidate profiles; tells the cost first and goes on where it stopped."""
+    from lib.papers.pte.profiling import candidates
+
+    _tell(candidates.record(**options))
 
 
 def _tell(lines) -> None:

@@ -5,4 +5,5 @@ report         the report on how much meaning alignment puts into the vectors
 rallrec        retrieval-augmented click prediction with a language model (RALLRec)
 pte            profiles, then embeddings: sequential recommenders on the vectors of texts (PtE)
 written_texts  the texts that they need of a language model
+model_options  the options of commands that ask one
 """

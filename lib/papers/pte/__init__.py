@@ -8,6 +8,7 @@ how they came about.
 
 published     the numbers that its tables print, those of other methods among them
 audit         which of them can be means over one test set
+profiling     profiles of users and items by a language model that reads both, round after round
 audit_figure  what metrics gain from k to k', and the tail shares that rows imply
 dominance     do text vectors tell all that ID vectors tell: its theory, tested
 """
