@@ -9,4 +9,5 @@ how they came about.
 published     the numbers that its tables print, those of other methods among them
 audit         which of them can be means over one test set
 audit_figure  what metrics gain from k to k', and the tail shares that rows imply
+selection    which of several candidate profiles is kept: rewards, features, policy, and what it is compared with
 """
