@@ -23,6 +23,7 @@ from lib.papers.pte.selection.probes import Probes
 from lib.papers.pte.selection.settings import RewardSettings
 from lib.papers.pte.selection.sides import NONE, Side
 
+ROUNDING = 1e-6  # partners with the same profile have the same cosine but for less than this
 # 'user 123' and what the shops use: ten or more capitals and digits
 RAW_ID = r"\b(?:[Uu]ser|[Ii]tem)[ _#:-]*\d+\b|\b(?=[A-Z]*\d)[A-Z0-9]{10,}\b"
 
@@ -45,8 +46,8 @@ def collaborative(vectors: np.ndarray, references: np.ndarray, probes: Probes) -
     positive = entry_cosines(vectors, probes.hidden, references)
     row, above = rows_of(probes.hidden), np.empty(positive.shape)
     for part in slices(len(row), negative[0].size if len(negative) else 1):
-        own, others = positive[part, :, None], negative[row[part]]
-        above[part] = ((own > others).mean(axis=2) + (own >= others).mean(axis=2)) / 2
+        ahead = positive[part, :, None] - negative[row[part]]
+        above[part] = ((ahead > ROUNDING).mean(axis=2) + (ahead >= -ROUNDING).mean(axis=2)) / 2
     count = np.diff(probes.hidden.indptr)[:, None]
     return reduced(np.add, above, probes.hidden, np.nan) / np.maximum(count, 1)
 

@@ -2,8 +2,8 @@
 
 Refresh: pi_old becomes the current policy, then a few passes over the entities maximise the clipped objective. Some
 entities are held out: training ends when the reward that the policy expects on them no longer grows, and the best
-weights come back. Features and rewards do not change meanwhile, so there is nothing to resume: 100 refreshes take 2
-seconds with 360 entities, which are one batch, and 25 with 20,000, on one core.
+weights come back. Features and rewards do not change meanwhile and there is nothing to resume: 100 refreshes take 7
+seconds of one core with 2,000 entities, and a minute with 20,000.
 """
 
 from typing import NamedTuple
@@ -63,7 +63,7 @@ def fit(
     entities = _Entities(_tensor(phi), _tensor(advantage), _reference(rewards, log_prob, settings))
     generator = torch.Generator().manual_seed(seed)
     policy = SelectionPolicy(phi.shape[2], settings.hidden, generator)
-    optimizer = torch.optim.Adam(policy.parameters(), settings.learning_rate)
+    optimizer = torch.optim.Adam(policy.parameters(), settings.learning_rate, fused=True)
     trained, unseen = entities.of(np.sort(train)), (phi[held_out], rewards[held_out])
     history, best, waited, kept = [], -np.inf, 0, {}
     with Progress(settings.refreshes, label, "refreshes at most") as progress:
