@@ -8,10 +8,10 @@ from lib.core.errors import UserError
 from lib.core.files import ROOT
 from lib.evaluation.significance import bootstrap_mean
 from lib.papers.pte.selection import settings as selection_settings
+from lib.papers.pte.selection.candidate_selectors import POLICIES, table
 from lib.papers.pte.selection.planted_comparison import compared
 from lib.papers.pte.selection.planted_world import KINDS, planted_world
 from lib.papers.pte.selection.rewards import parts
-from lib.papers.pte.selection.selectors import POLICIES, table
 from lib.papers.pte.selection.sweeps import select
 
 SETTINGS = selection_settings.load()

@@ -14,7 +14,7 @@ from lib.core.errors import UserError
 from lib.data.sequences.cold_start import cold_start
 from lib.data.sequences.leave_one_out import leave_one_out
 from lib.data.sequences.user_sequences import Sequences, starts
-from lib.papers.pte.selection import probes, rewards, selectors
+from lib.papers.pte.selection import candidate_selectors, probes, rewards
 from lib.papers.pte.selection import settings as selection_settings
 from lib.papers.pte.selection.features import NAMES, WITHIN, features, text_measures, within_groups
 from lib.papers.pte.selection.probes import Probes
@@ -350,18 +350,18 @@ def test_measures_of_texts_are_counted():
 
 def test_the_medoid_is_nearest_to_the_others_and_the_oracle_best_rewarded():
     vectors = np.random.default_rng(0).normal(size=(40, 5, 6))
-    found = selectors.medoid(vectors)
+    found = candidate_selectors.medoid(vectors)
     for group, pick in zip(vectors, found, strict=True):
         means = [np.mean([cosine(x, y) for y in group if y is not x]) for x in group]
         similar = [sum(cosine(x, y) for y in group) for x in group]
         assert pick == np.argmax(similar) and len(means) == 5
-    assert selectors.oracle(np.array([[0, 3, 1.0], [np.nan, 1, 2], [np.nan] * 3])).tolist() == [1, 2, 0]
+    assert candidate_selectors.oracle(np.array([[0, 3, 1.0], [np.nan, 1, 2], [np.nan] * 3])).tolist() == [1, 2, 0]
 
 
 def test_soft_selection_between_two_is_between_them():
     vectors = np.array([[[2.0, 0], [0, 5]]])
-    assert selectors.soft(np.array([[0.5, 0.5]]), vectors)[0] == pytest.approx([np.sqrt(0.5)] * 2)
-    assert selectors.soft(np.array([[1.0, 0.0]]), vectors)[0] == pytest.approx([1, 0])
+    assert candidate_selectors.soft(np.array([[0.5, 0.5]]), vectors)[0] == pytest.approx([np.sqrt(0.5)] * 2)
+    assert candidate_selectors.soft(np.array([[1.0, 0.0]]), vectors)[0] == pytest.approx([1, 0])
 
 
 def test_shapes_that_do_not_belong_together_are_told():

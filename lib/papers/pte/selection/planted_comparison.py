@@ -7,8 +7,8 @@ been fitted to them, and so is which of their candidates is good.
 import numpy as np
 import pandas as pd
 
+from lib.papers.pte.selection.candidate_selectors import chosen, of_picks, table
 from lib.papers.pte.selection.planted_world import KINDS, planted_world
-from lib.papers.pte.selection.selectors import chosen, of_picks, table
 from lib.papers.pte.selection.settings import SelectionSettings
 from lib.papers.pte.selection.sweeps import fit_side, select
 
