@@ -35,8 +35,8 @@ def _dots(axes, table: pd.DataFrame, methods: list[str]) -> None:
     for shift, kind in enumerate(kinds):
         rows = table[table["candidates"] == kind]
         place = [methods.index(name) + 0.24 * (shift - (len(kinds) - 1) / 2) for name in rows["method"]]
-        style = {"fmt": "o", "markersize": 3.5, "capsize": 2, "elinewidth": 1.2, "color": COLOURS[kind]}
-        axes.errorbar(rows["value"], place, xerr=whiskers(rows), label=CANDIDATES[kind], **style)
+        style = {"fmt": "o", "markersize": 3.5, "capsize": 2, "elinewidth": 1.2, "clip_on": False}
+        axes.errorbar(rows["value"], place, xerr=whiskers(rows), color=COLOURS[kind], label=CANDIDATES[kind], **style)
     axes.tick_params(axis="y", length=0)
     axes.locator_params(axis="x", nbins=5)
     light_grid(axes, "x")
