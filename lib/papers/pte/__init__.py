@@ -6,11 +6,15 @@ Profile-then-Embedding. The public repository that bears its name, `yansuoyuli/P
 datasets and protocols of the tables. So the tables are what is known of PtE's results, and that code says nothing of
 how they came about.
 
-published          the numbers that its tables print, those of other methods among them
-audit              which of them can be means over one test set
-audit_figure       what metrics gain from k to k', and the tail shares that rows imply
-settings           params/papers/pte.yaml, which has a block for each of the packages below
-profiling          profiles of users and items by a language model that reads both, round after round
-selection          which of several candidate profiles is kept: rewards, features, policy, and what it is compared with
-dominance          do text vectors tell all that ID vectors tell: its theory, tested
+published        the numbers that its tables print, those of other methods among them
+audit            which of them can be means over one test set
+audit_figure     what metrics gain from k to k', and the tail shares that rows imply
+protocols        what cold start and leave-one-out make of a dataset, and how sure means over it are
+untrained        rankings by popularity and by text, which any method must beat
+sampled_metrics  whether 100 negatives keep the order of two methods
+protocol_figure  what untrained rankings reach under each protocol
+settings         params/papers/pte.yaml, which has a block for each of the packages below
+profiling        profiles of users and items by a language model that reads both, round after round
+selection        which of several candidate profiles is kept: rewards, features, policy, and what it is compared with
+dominance        do text vectors tell all that ID vectors tell: its theory, tested
 """
