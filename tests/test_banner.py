@@ -39,7 +39,7 @@ def test_it_leads_to_the_committed_table_and_figure(committed):
     said = banner.tiny_banner("tiny", "paper/toy", "gains", "bars", up="../").data
     assert said == (
         f"> {FIRST} The results are in [figures/paper/toy/gains.md](../figures/paper/toy/gains.md)."
-        " What came out: hardly.\n>\n> ![Does it help?](../figures/paper/toy/bars.png)"
+        " What came out: *Does it help?* hardly.\n>\n> ![Does it help?](../figures/paper/toy/bars.png)"
     )
     assert all((committed / "notebooks" / link).resolve().is_file() for link in LINK.findall(said))
 
@@ -47,7 +47,9 @@ def test_it_leads_to_the_committed_table_and_figure(committed):
 @pytest.mark.parametrize("figure", ["", "absent"])
 def test_without_a_figure_the_table_speaks(committed, figure):
     said = banner.tiny_banner("tiny", "paper/toy", "gains", figure).data
-    assert said.endswith("(../../figures/paper/toy/gains.md). What came out: in 1 of 2.") and "![" not in said
+    assert (
+        said.endswith("(../../figures/paper/toy/gains.md). What came out: *It helps:* in 1 of 2.") and "![" not in said
+    )
 
 
 def test_where_nothing_is_committed_there_is_one_sentence(committed):

@@ -31,8 +31,10 @@ def tiny_banner(
     else:
         said += f" in [{place}/{table}.md]({up}{place}/{table}.md)."
         drawn = _record(f"{place}/{figure}") if figure else None
-        if found := (drawn or record)["ours"]:
-            said += f" What came out: {found}."
+        found = drawn or record
+        if found["ours"]:
+            question = found["claim"] + ("" if found["claim"].endswith("?") else ":")
+            said += f" What came out: *{question}* {found['ours']}."
         if drawn is not None:
             said += f"\n\n![{drawn['claim']}]({up}{place}/{figure}.png)"
     return Markdown("\n".join(f"> {line}".rstrip() for line in said.splitlines()))
