@@ -79,3 +79,18 @@ def test_code_digest_of_a_notebook_sees_code_cells_only(tmp_path):
     assert digest_of(tmp_path, notebook("x = 1  # one", "%time x", output="2"), "a.ipynb") == plain
     assert digest_of(tmp_path, notebook("x = 1", "%time y"), "a.ipynb") != plain
     assert digest_of(tmp_path, notebook("x = 2", "%time x"), "a.ipynb") != plain
+
+
+# The banner above tiny outputs
+
+
+def test_a_banner_does_not_count(root):
+    (root / "lib/results").mkdir()
+    for name in ("__init__", "banner"):
+        (root / f"lib/results/{name}.py").write_text('"""Shows."""\n')
+    plain = write(root / "a.ipynb", "from lib import tools\nimport numpy as np", "tools.f(1)")
+    imports = "from lib import tools\nfrom lib.results.banner import tiny_banner\nimport numpy as np"
+    other = write(root / "b.ipynb", imports, 'tiny_banner(\n    "tiny", f"a/{b}", "c"\n)', "tools.f(1)")
+    assert code_digest([other]) == code_digest([plain]) and imported_files(other, root) == imported_files(plain, root)
+    more = write(root / "c.ipynb", imports, 'tiny_banner("tiny")\ntools.f(2)', "tools.f(1)")
+    assert code_digest([more]) != code_digest([plain]), "what stands beside it in its cell counts"

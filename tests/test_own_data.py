@@ -242,7 +242,7 @@ def test_ready_made_vectors_need_no_texts_in_a_grid(root, tables):
     path.write_text(yaml.safe_dump(own))
     (entry,) = experiments.chosen("all", "mine", root / "params")
     names = {task.job.notebook.stem for task in pipeline._shared("movielens-100k", entry.grid)}
-    assert names == {"01_data"}
+    assert names == {"02_data"}
 
 
 # The guide

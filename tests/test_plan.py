@@ -195,7 +195,7 @@ EARLIER = {
         ("toy/none/gccf/base/seed3", 15),  # other seeds of the cell
         ("toy/minilm/lightgcn/contrastive/seed3", 90),  # the backbone
         ("toy/notebooks/report/05_semantics_lightgcn", 30),
-        ("toy/notebooks/01_data", None),
+        ("toy/notebooks/02_data", None),
         ("huge/none/gccf/base/seed1", None),
     ],
 )
@@ -207,10 +207,10 @@ def test_history_takes_trainings_from_manifests(tmp_path):
     (tmp_path / "toy/none/gccf/base/seed1").mkdir(parents=True)
     (tmp_path / "toy/none/gccf/base/seed1/manifest.json").write_text('{"seconds": 12.5}')
     (tmp_path / "toy/notebooks/rlmrec").mkdir(parents=True)
-    (tmp_path / "toy/notebooks/01_data.ipynb").write_text('{"metadata": {"reprec": {"seconds": 3.5}}}')
+    (tmp_path / "toy/notebooks/02_data.ipynb").write_text('{"metadata": {"reprec": {"seconds": 3.5}}}')
     (tmp_path / "toy/notebooks/rlmrec/06_tables.ipynb").write_text('{"metadata": {"reprec": {"seconds": 4.5}}}')
-    (tmp_path / "toy/notebooks/02_profiles.ipynb").write_text('{"metadata": {}}')  # failed
-    expected = {"toy/none/gccf/base/seed1": 12.5, "toy/notebooks/01_data": 3.5, "toy/notebooks/rlmrec/06_tables": 4.5}
+    (tmp_path / "toy/notebooks/03_texts.ipynb").write_text('{"metadata": {}}')  # failed
+    expected = {"toy/none/gccf/base/seed1": 12.5, "toy/notebooks/02_data": 3.5, "toy/notebooks/rlmrec/06_tables": 4.5}
     assert durations.history(tmp_path) == expected
 
 

@@ -10,7 +10,7 @@ from lib import cli
 from lib.core.errors import UserError
 from lib.results import web_pages
 
-NOTEBOOKS = ("yelp/notebooks/01_data", "movielens-100k/notebooks/01_data")
+NOTEBOOKS = ("yelp/notebooks/02_data", "movielens-100k/notebooks/02_data")
 NOTEBOOKS += tuple(
     f"movielens-100k/notebooks/{name}"
     for name in ("report/05_semantics_gccf", "rlmrec/06_tables", "report/07_report_overlap", "rlmrec/10_groups")
@@ -45,14 +45,14 @@ def links(page):
 def test_pages_hold_the_outputs_of_finished_notebooks_and_every_link_leads_somewhere(root):
     first = web_pages.build(root / "site", root)
     pages = {path.relative_to(root / "site").as_posix() for path in (root / "site").rglob("*.html")}
-    own = {"01_data.html", "report/05_semantics_gccf.html", "rlmrec/06_tables.html", "report/07_report_overlap.html"}
-    own = {"yelp/01_data.html", *(f"movielens-100k/{name}" for name in own)}
+    own = {"02_data.html", "report/05_semantics_gccf.html", "rlmrec/06_tables.html", "report/07_report_overlap.html"}
+    own = {"yelp/02_data.html", *(f"movielens-100k/{name}" for name in own)}
     assert pages == {"index.html", "figures/index.html", "figures/shared/movielens-100k/index.html", *own}
-    assert "said in yelp" in (root / "site/yelp/01_data.html").read_text()
+    assert "said in yelp" in (root / "site/yelp/02_data.html").read_text()
     headings = re.findall("<h2[^>]*>([^<]*)|<a[^>]*>([^<]*)</a>", first.read_text())
     titles = [part for pair in headings for part in pair if part and part != "&#182;"]
-    numbered = ["01 A &amp; B", "05 A &amp; B (gccf)", "06 A &amp; B", "07 A &amp; B"]
-    assert titles == ["All figures and tables", "movielens-100k", *numbered, "yelp", "01 A &amp; B"]
+    numbered = ["02 A &amp; B", "05 A &amp; B (gccf)", "06 A &amp; B", "07 A &amp; B"]
+    assert titles == ["All figures and tables", "movielens-100k", *numbered, "yelp", "02 A &amp; B"]
     results = root / "site/figures/index.html"
     assert "<table>" in results.read_text()
     card = root / "site/figures/shared/movielens-100k/index.html"
@@ -65,11 +65,11 @@ def test_only_what_changed_is_rendered_again(root):
     pages = sorted((root / "site/movielens-100k").rglob("*.html"))
     for page in pages:
         page.write_text("as before")
-    changed = root / "runs/movielens-100k/notebooks/01_data.ipynb"
+    changed = root / "runs/movielens-100k/notebooks/02_data.ipynb"
     later = pages[0].stat().st_mtime + 10
     os.utime(changed, (later, later))
     web_pages.build(root / "site", root)
-    assert [page.name for page in pages if page.read_text() != "as before"] == ["01_data.html"]
+    assert [page.name for page in pages if page.read_text() != "as before"] == ["02_data.html"]
 
 
 def test_without_executed_notebooks_one_sentence_says_what_to_do(root, monkeypatch, capsys):

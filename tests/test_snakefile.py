@@ -17,8 +17,8 @@ from notebooks import write
 
 CARD = "from lib.core.files import write_text"
 SAVE = "write_text(f'figures/shared/{dataset}/files/data_card.json', scale)"
-COPY = "runs/movielens-100k/notebooks/01_data.ipynb"
-TARGETS = ["figures/shared/movielens-100k/files/data_card.json", "runs/movielens-100k/notebooks/01_data.done"]
+COPY = "runs/movielens-100k/notebooks/02_data.ipynb"
+TARGETS = ["figures/shared/movielens-100k/files/data_card.json", "runs/movielens-100k/notebooks/02_data.done"]
 TRAIN = 'dataset: str = ""  # x\nbackbone: str = ""  # x\nalignment: str = ""  # x\nseed: int = 0  # x\n'
 TRAIN += 'encoder: str = ""  # x\nscale: str = ""  # x\nhyperparameters: dict = None  # x'
 
@@ -72,17 +72,17 @@ def test_life_of_a_rule(repository):
     assert status == 0 and f"up to date: {COPY}" in said, said
 
     # a failure is reported, its copy and the old result stay, and it is not forgotten
-    good = (repository / "notebooks/01_data.ipynb").read_text()
-    (repository / "notebooks/01_data.ipynb").write_text(good.replace(SAVE, "1 / 0"))
+    good = (repository / "notebooks/02_data.ipynb").read_text()
+    (repository / "notebooks/02_data.ipynb").write_text(good.replace(SAVE, "1 / 0"))
     (repository / "figures/README.md").unlink()
     for _ in range(2):
         status, said = snakemake(repository, *TARGETS)
-        assert status == 1 and "ZeroDivisionError" in said and "01_data.failure.md" in said, said
+        assert status == 1 and "ZeroDivisionError" in said and "02_data.failure.md" in said, said
     assert "ZeroDivisionError" in (repository / COPY).read_text()
     assert (repository / TARGETS[0]).read_text() == "quick"
     assert (repository / "figures/README.md").exists(), "what was made is listed, whatever failed"
 
-    (repository / "notebooks/01_data.ipynb").write_text(good)
+    (repository / "notebooks/02_data.ipynb").write_text(good)
     (repository / TARGETS[0]).unlink()
     status, said = snakemake(repository, *TARGETS)
     assert status == 0 and f"done: {COPY}" in said and (repository / TARGETS[0]).exists(), said
@@ -113,11 +113,7 @@ def test_long_trainings_start_first_after_what_they_wait_for(repository):
     for cell, seconds in cells.items():
         assert float(priorities[f"movielens-100k_{cell}_seed2023"]) == seconds
     trainings = [float(value) for name, value in priorities.items() if "seed" in name]
-    for name in (
-        "fetch_movielens-100k",
-        "movielens-100k_notebooks_02_profiles",
-        "movielens-100k_notebooks_03_text_vectors",
-    ):
+    for name in ("fetch_movielens-100k", "movielens-100k_notebooks_03_texts"):
         assert float(priorities[name]) > max(trainings)
 
 
@@ -138,7 +134,7 @@ def test_an_unknown_name_is_told(repository):
 
 def test_two_at_once(repository):
     with FileLock(repository / ".snakemake/running"):
-        status, said = snakemake(repository, "runs/movielens-100k/notebooks/02_profiles.done")
+        status, said = snakemake(repository, "runs/movielens-100k/notebooks/03_texts.done")
     assert status == 1 and "another make paper is running in this folder" in said
 
 
@@ -147,10 +143,10 @@ def test_the_profile_for_clusters_without_a_cluster(repository):
     options = ("--executor", "local", "--latency-wait", "1")
     status, said = snakemake(repository, *TARGETS, options=options, profile="slurm")
     assert status == 0, said
-    good = (repository / "notebooks/01_data.ipynb").read_text()
-    (repository / "notebooks/01_data.ipynb").write_text(good.replace(SAVE, "1 / 0"))
+    good = (repository / "notebooks/02_data.ipynb").read_text()
+    (repository / "notebooks/02_data.ipynb").write_text(good.replace(SAVE, "1 / 0"))
     status, said = snakemake(repository, *TARGETS, options=options, profile="slurm")
-    (repository / "notebooks/01_data.ipynb").write_text(good)
+    (repository / "notebooks/02_data.ipynb").write_text(good)
     assert status == 1 and said.count("ZeroDivisionError") >= 2, "it is tried again"
     assert (repository / TARGETS[0]).read_text() == "quick"
 
@@ -162,12 +158,12 @@ def test_only_where_there_is_a_gpu_does_a_task_ask_for_one(repository, gpus):
     resources = dict(re.findall(r"rule (\S+):\n(?:    .*\n)*?    resources: (.*)\n", said))
     assert "mem_mb=8000" in resources["movielens-100k_none_gccf_base_seed2023"]
     assert {"gpu=1" in asked for name, asked in resources.items() if "seed2023" in name} == {bool(gpus)}
-    assert "gpu" not in resources["movielens-100k_notebooks_02_profiles"]
+    assert "gpu" not in resources["movielens-100k_notebooks_02_data"]
 
 
 def test_jobs_are_chosen_when_one_has_ended_and_not_all_the_time(repository):
     """Snakemake's limit of jobs a second looks every second, and once more for every job that has ended."""
-    targets = [f"runs/movielens-100k/notebooks/{name}" for name in ("01_data", "02_profiles")]
+    targets = [f"runs/movielens-100k/notebooks/{name}" for name in ("02_data", "03_texts")]
     for target, result in zip(targets, ("data_card", "profiles"), strict=True):
         saves = SAVE.replace("data_card", result)
         code = "import time; time.sleep(3)"

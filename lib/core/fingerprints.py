@@ -9,6 +9,7 @@ from pathlib import Path
 from lib.core.errors import UserError, unknown
 from lib.core.files import ROOT, digest
 
+BANNER = re.compile(r"(?m)^from lib\.results\.banner import tiny_banner$\n?|^tiny_banner\([^()]*\)$")
 NUMBERLESS = (ROOT / "lib/core", ROOT / "lib/training/run_settings.py")  # see `deciding_files`
 
 
@@ -41,11 +42,16 @@ def code_digest(paths) -> str:
 
 
 def source_of(path) -> list[str]:
-    """The source of a Python file, or of each code cell of a notebook; raises UserError when there is none."""
+    """The source of a Python file, or of each code cell of a notebook; raises UserError when there is none.
+
+    The banner of a notebook (lib/results/banner.py) is left out: it only says what the committed outputs are, and a
+    result should not count as outdated because of it.
+    """
     path = Path(path)
     if path.suffix != ".ipynb":
         return [path.read_text(encoding="utf-8")]
-    return ["".join(cell["source"]) for cell in notebook_cells(path) if cell["cell_type"] == "code"]
+    cells = ["".join(cell["source"]) for cell in notebook_cells(path) if cell["cell_type"] == "code"]
+    return [BANNER.sub("", cell) for cell in cells if not BANNER.fullmatch(cell)]
 
 
 def notebook_cells(path: Path) -> list[dict]:

@@ -5,6 +5,8 @@ short_tables      what of a table fits on a screen
 layout            the order of rows in tables for people
 plots             one function per figure
 records           saves figures and tables with their record, and reads it back
+banner            what stands above outputs of the tiny scale
+excerpts          source of lib as a notebook shows it beside a formula
 why               the chain behind one artefact, as text
 questions         which question an artefact answers
 findings          what the tables say of the four claims that most readers ask about

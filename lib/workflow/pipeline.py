@@ -29,7 +29,8 @@ from lib.workflow.to_train import record_of, runs
 
 # notebooks whose first result does not have the notebook's own name
 FIRST_RESULT = {
-    "01_data": "data_card",
+    "02_data": "data_card",
+    "03_texts": "profiles",
     "06_tables": "ranking",
     "25_answers": "table_1",
     "26_ablations": "table_3",
@@ -78,8 +79,7 @@ def tasks(experiments: list[Experiment], recorded: bool = False) -> list[Task]:
             # papers share data, vectors and trainings, and a stamp belongs to one task
             found.setdefault(task.done, task)
     if any(experiment.dataset == DEFAULT_DATASET for experiment in experiments):
-        tour = _tour()
-        found.setdefault(tour.done, tour)
+        found |= {task.done: task for task in (_tour(), _method())}
     fetches = [fetch(name) for name in to_fetch(found.values())]
     code = {notebook: _code_of(notebook) for notebook in {task.job.notebook for task in found.values()}}
     return [*fetches, *(replace(task, code=[*code[task.job.notebook], *task.code]) for task in found.values())]
@@ -116,20 +116,22 @@ def _tour() -> Task:
     return _task("00_tour", f"runs/{DEFAULT_DATASET}/notebooks/00_tour.done", {}, reads, [])
 
 
+def _method() -> Task:
+    settings = [f"params/{DEFAULT_DATASET}/lightgcn.yaml", "params/protocol.yaml"]
+    return _task("01_method", f"runs/{DEFAULT_DATASET}/notebooks/01_method.done", {}, settings, [])
+
+
 def _shared(dataset: str, grid: Grid) -> list[Task]:
-    """Data card, profiles and text vectors of a dataset; the latter two where texts are encoded."""
-    found = [_shared_task("01_data", dataset, grid, dataset_files(dataset))]
-    if grid.encodes:
-        found.append(_shared_task("02_profiles", dataset, grid, dataset_files(dataset), urgent=True))
-        found.append(_text_vectors(dataset, grid))
-    return found
+    """Data card of a dataset, and its profiles with their vectors where texts are encoded."""
+    card = _shared_task("02_data", dataset, grid, dataset_files(dataset))
+    return [card, _texts(dataset, grid)] if grid.encodes else [card]
 
 
-def _text_vectors(dataset: str, grid: Grid) -> Task:
+def _texts(dataset: str, grid: Grid) -> Task:
     """Encode the texts once, before the trainings that read the vectors from the cache."""
     reads = [*dataset_files(dataset), *encoder_files(grid.encoder)]
     resources = {"gpu": 1, "mem_mb": GPU_MEMORY, "runtime": 60}
-    return _shared_task("03_text_vectors", dataset, grid, reads, urgent=True, resources=resources, threads=8)
+    return _shared_task("03_texts", dataset, grid, reads, urgent=True, resources=resources, threads=8)
 
 
 def _shared_task(notebook: str, dataset: str, grid: Grid, reads: list[str], **options) -> Task:
@@ -145,7 +147,7 @@ def _shared_task(notebook: str, dataset: str, grid: Grid, reads: list[str], **op
 def _trainings(experiment: Experiment, trained: dict[CellName, bool]) -> list[Task]:
     """The cells of the grid, and those that the notebooks need beside them."""
     grid = experiment.grid
-    encoded = [_text_vectors(experiment.dataset, grid).done] if grid.encodes else []
+    encoded = [_texts(experiment.dataset, grid).done] if grid.encodes else []
     return [
         training(cell, grid.scale, {} if whole else {"vectors": False}, encoded if reads_text(cell.alignment) else [])
         for cell, whole in trained.items()
