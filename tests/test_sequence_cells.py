@@ -204,7 +204,7 @@ def test_what_has_changed_since_is_not_taken_from_the_record(make, trained, clea
     cells.ensure(make("alphafuse"), "cpu")
     record(tmp_path)
     trained.clear()
-    other = dataclasses.replace(make().texts, texts=["a word"] * (N - 1) + ["another"])
+    other = dataclasses.replace(make().texts, texts=SEQUENCES.texts.tolist()[:-1] + ["maker1 another"])
     for number, changed in enumerate(({"texts": other}, {"epochs": 1}), 1):
         cells.ensure(make("alphafuse", machine="other", **changed), "cpu")
         assert len(trained) == number
@@ -254,7 +254,8 @@ def test_a_scale_shortens_a_training_and_leaves_the_rest():
 
 def test_shipped_settings_are_those_of_the_note():
     toys = sequence_settings.resolve("toys", "alphafuse", text_encoder="minilm")
-    assert toys.items == {"d_n": 64, "spread": 1} and toys.encoder.d == 128 and toys.encoder.blocks == 1
+    assert toys.items == {"d_n": 64, "spread": 1, "null_variance": 0.25}
+    assert toys.encoder.d == 128 and toys.encoder.blocks == 1
     assert toys.objective.temperature == 0.07 and toys.objective.negatives == 64 and toys.objective.score == "cos"
     assert sequence_settings.resolve("sports", "identity").protocol.learning_rate == 0.01
     assert sequence_settings.resolve("movies", "alphafuse", text_encoder="minilm").items["spread"] == 0
