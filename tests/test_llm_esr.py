@@ -11,7 +11,9 @@ from torch.nn import functional as F
 from lib.analysis.text_overlap import neighbours
 from lib.core.errors import UserError
 from lib.evaluation.target_rank import metrics_of_ranks, rank_of_target
-from lib.models.sequential.llm_esr import CrossAttention, LlmEsr, LlmEsrSettings, TwoViews, principal_components
+from lib.models.sequential.items.llm_esr import Items, LlmEsrSettings, principal_components
+from lib.models.sequential.llm_esr import CrossAttention, LlmEsr
+from lib.models.sequential.losses import LossSettings, negatives
 
 SIZE, TEXT, ITEMS, LENGTH = 8, 20, 25, 5
 
@@ -20,10 +22,16 @@ def drawing(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def model(**changes) -> LlmEsr:
-    text = torch.randn(ITEMS, TEXT, generator=drawing(1))
-    items = TwoViews(text, SIZE, drawing(2))
-    return LlmEsr(LlmEsrSettings(**changes), Encoder(SIZE), items, LENGTH, drawing(2))
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(2)
+
+
+def model(loss="bce", positions="all", **changes) -> LlmEsr:
+    text = torch.randn(ITEMS, TEXT, generator=drawing(1)).numpy()
+    items = Items(ITEMS, 2 * SIZE, text, LlmEsrSettings(**changes))
+    objective = LossSettings(kind=loss, score="dot")
+    return LlmEsr(items, Encoder(SIZE), LENGTH, objective, positions, drawing(2))
 
 
 def states(found, history):
@@ -35,11 +43,8 @@ def batch(rows=6, k=3, seed=3) -> dict[str, torch.Tensor]:
     generator = drawing(seed)
     whole = torch.randint(1, ITEMS + 1, (rows, LENGTH + 1), generator=generator)
     whole[::2, :2] = 0
-    return {
-        "whole": whole,
-        "negatives": torch.randint(1, ITEMS + 1, (rows, LENGTH), generator=generator),
-        "neighbours": torch.randint(1, ITEMS + 1, (rows, k, LENGTH), generator=generator),
-    }
+    near = torch.randint(1, ITEMS + 1, (rows, k, LENGTH), generator=generator)
+    return {"whole": whole, "neighbours": near, "generator": drawing(seed)}
 
 
 def histories() -> torch.Tensor:
@@ -103,26 +108,36 @@ def test_the_tables_are_principal_components_and_adapted_text():
 
 def test_too_many_components_are_refused():
     with pytest.raises(UserError, match="25 text vectors of 20 numbers have no 21 principal components"):
-        principal_components(torch.randn(25, 20), 21)
+        principal_components(np.ones((25, 20)), 21)
 
 
 def test_the_loss_is_that_of_the_formula():
     """Logistic loss of what follows against one negative, and the distance to the mean of the neighbours."""
-    given, found = batch(), model(dropout=0.0, distillation_weight=0.3)
+    given, found = batch(), model(view_dropout=0.0, distillation_weight=0.3)
     terms = found.losses(**given)
     whole, table = given["whole"], found.items.table()
-    users = states(found, whole[:, :-1])
+    users, present = states(found, whole[:, :-1]), whole[:, :-1] > 0
+    following = whole[:, 1:][present]
+    drawn = negatives(following, 1, ITEMS, drawing(3))[:, 0]  # drawn again in the same order
     bce = 0
-    for items, label in ((whole[:, 1:], 1.0), (given["negatives"], 0.0)):
-        logits = (users * table[items]).sum(-1)[whole[:, :-1] > 0]
+    for items, label in ((following, 1.0), (drawn, 0.0)):
+        logits = (users[present] * table[items]).sum(-1)
         bce = bce + F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
     teacher = torch.stack([states(found, of_user)[:, -1].mean(0) for of_user in given["neighbours"]])
     assert terms["bce"].item() == pytest.approx(bce.item(), rel=1e-5)
     assert terms["distillation"].item() == pytest.approx(0.3 * F.mse_loss(users[:, -1], teacher).item(), rel=1e-5)
 
 
+def test_the_target_alone_can_be_trained_among_all_items():
+    given, found = batch(), model("softmax", "last", view_dropout=0.0)
+    whole, table = given["whole"], found.items.table()
+    scores = states(found, whole[:, :-1])[:, -1] @ table[1:].T
+    expected = F.cross_entropy(scores, whole[:, -1] - 1)
+    assert found.losses(**given)["softmax"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_no_gradient_reaches_neighbours_nor_the_frozen_text():
-    found, given = model(dropout=0.0), batch()
+    found, given = model(view_dropout=0.0), batch()
     given["whole"][:, :-1] = given["whole"][:, :-1].clamp(max=10)
     given["neighbours"] = given["neighbours"].clamp(min=20)  # items that stand in no history
     found.losses(**given)["distillation"].backward()
@@ -136,7 +151,7 @@ def test_no_gradient_reaches_neighbours_nor_the_frozen_text():
 
 def test_the_teacher_is_a_constant():
     """The gradient is that of the distance to a fixed vector."""
-    given, found = batch(), model(dropout=0.0, distillation_weight=1.0)
+    given, found = batch(), model(view_dropout=0.0, distillation_weight=1.0)
     found.losses(**given)["distillation"].backward()
     with torch.no_grad():
         teacher = torch.stack([states(found, of_user)[:, -1].mean(0) for of_user in given["neighbours"]])
@@ -185,12 +200,11 @@ def test_users_with_like_texts_are_found_and_what_the_last_item_tells_is_learned
     like = torch.from_numpy(neighbours(F.one_hot(kinds, 4) + 0.1 * torch.randn(200, 4, generator=generator), 10)).long()
     assert (kinds[like] == kinds[:, None]).all() and (like != torch.arange(200)[:, None]).all()
 
-    found = model(dropout=0.0)
+    found = model(view_dropout=0.0)
     optimizer = torch.optim.Adam(found.parameters(), lr=1e-2)
     for _ in range(150):
         optimizer.zero_grad()
-        negatives = torch.randint(1, ITEMS + 1, (200, LENGTH), generator=generator)
-        sum(found.losses(whole, negatives, whole[like, :-1]).values()).backward()
+        sum(found.losses(whole, generator, whole[like, :-1]).values()).backward()
         optimizer.step()
     scores = found.queries(whole[:, :-1], found.items.table()) @ found.items.table().T
     ranks = rank_of_target(scores, whole[:, -1], torch.arange(ITEMS + 1) == 0)

@@ -8,14 +8,16 @@ import pandas as pd
 import pytest
 from planted_sequences import planted, settings_file
 
+from lib.core.environment import environment
 from lib.core.errors import UserError
 from lib.core.files import ROOT
 from lib.evaluation.target_rank import metrics_of_ranks
 from lib.language.encoders import EncoderSettings
 from lib.models.sequential import items
+from lib.models.sequential.dreamrec import DreamRecSettings
 from lib.training import sequence_run, sequence_settings
 from lib.training.sequence_settings import SequenceSettings
-from lib.workflow import cells, sequence_cells
+from lib.workflow import cells, sequence_cells, sequence_recording
 from lib.workflow.sequence_cells import ItemTexts, SequenceCell
 
 SEQUENCES, ROWS = planted()
@@ -28,7 +30,8 @@ def resolve(tmp_path):
     settings_file(tmp_path)
 
     def resolve(method="identity", loss="infonce", search=False, seed=1, text="mine", **changed) -> SequenceSettings:
-        found = sequence_settings.resolve("planted", method, loss, text, seed, search=search, params=tmp_path)
+        preset = "dreamrec" if loss == "diffusion" else "alphafuse"
+        found = sequence_settings.resolve("planted", method, loss, text, seed, preset, search, params=tmp_path)
         return found.with_values(changed) if changed else found
 
     return resolve
@@ -43,8 +46,9 @@ def make(resolve, tmp_path):
     encoder = EncoderSettings(name="mine", kind="tfidf", model="tfidf", dimensions=12)
     texts = ItemTexts(SEQUENCES.texts.tolist(), encoder, tmp_path)
 
-    def make(method="identity", rows=ROWS, texts=texts, negatives=None, **settings) -> SequenceCell:
-        return SequenceCell(resolve(method, **settings), SEQUENCES, rows, texts, negatives, tmp_path / "runs")
+    def make(method="identity", rows=ROWS, texts=texts, negatives=None, machine="", **settings) -> SequenceCell:
+        places = tmp_path / machine / "runs", tmp_path / "data/recorded"
+        return SequenceCell(resolve(method, **settings), SEQUENCES, rows, texts, negatives, *places)
 
     return make
 
@@ -141,6 +145,82 @@ def test_a_killed_search_goes_on(make, trained, monkeypatch):
     assert [s.protocol.learning_rate for s in trained[:2]] == [0.001, 0.01] and len(trained) == 3
 
 
+def test_the_code_behind_a_cell_is_that_of_its_recommender_alone(make):
+    def files(*method, **settings):
+        return {path.relative_to(ROOT).as_posix() for path in make(*method, **settings).code()}
+
+    models = {name: f"lib/models/sequential/{name}.py" for name in ("sasrec", "dreamrec", "llm_esr")}
+    plain, dream, esr = files(), files(loss="diffusion"), files("llm_esr")
+    assert not {models["dreamrec"], models["llm_esr"], "lib/workflow/user_neighbours.py"} & plain
+    assert models["dreamrec"] in dream and models["llm_esr"] not in dream
+    assert {models["llm_esr"], "lib/workflow/user_neighbours.py", "lib/analysis/text_overlap.py"} <= esr
+
+
+def test_llm_esr_is_given_neighbours_and_others_none(make):
+    near = make("llm_esr").data.neighbours
+    assert near.shape == (len(ROWS.train), 10) and (near != np.arange(len(near))[:, None]).all()
+    assert make("alphafuse").data.neighbours is None
+    assert {"bce", "distillation"} <= set(cells.ensure(make("llm_esr", loss="bce"), "cpu").history)
+
+
+# Records
+
+
+@pytest.fixture
+def clean(monkeypatch):
+    """A checkout without changes, whatever this one is."""
+    about = environment() | {"git": {"commit": "c0ffee", "dirty": False}}
+    monkeypatch.setattr(cells, "environment", lambda: dict(about))
+
+
+def record(tmp_path, machine="") -> list[str]:
+    return sequence_recording.record("planted", tmp_path / machine / "runs", tmp_path / "data/recorded")
+
+
+def test_a_recorded_run_is_taken_with_its_search_and_without_vectors(make, trained, clean, tmp_path):
+    run = cells.ensure(make("alphafuse", search=True), "cpu")
+    (said,) = record(tmp_path)
+    place = tmp_path / "data/recorded/planted/sequential/mine/sasrec/alphafuse/infonce"
+    assert {path.name for path in place.iterdir()} == {"seed1.zip", "search.zip"} and "2 runs" in said
+    trained.clear()
+    elsewhere = make("alphafuse", search=True, machine="other")
+    taken = cells.ensure(elsewhere, "cpu")
+    assert not trained and taken.path != run.path
+    pd.testing.assert_frame_equal(taken.ranks, run.ranks)
+    pd.testing.assert_frame_equal(taken.history, run.history)
+    assert taken.metrics == run.metrics and cells.read_manifest(taken.path)["recorded"]["file"].startswith(
+        "data/recorded"
+    )
+    with pytest.raises(UserError, match="has no vectors: ask for them"):
+        taken.items  # noqa: B018
+    whole = cells.ensure(elsewhere, "cpu", whole=True)
+    assert trained and (whole.items == run.items).all()
+    before = (place / "seed1.zip").read_bytes()
+    record(tmp_path)
+    assert (place / "seed1.zip").read_bytes() == before
+
+
+def test_what_has_changed_since_is_not_taken_from_the_record(make, trained, clean, tmp_path):
+    cells.ensure(make("alphafuse"), "cpu")
+    record(tmp_path)
+    trained.clear()
+    other = dataclasses.replace(make().texts, texts=SEQUENCES.texts.tolist()[:-1] + ["maker1 another"])
+    for number, changed in enumerate(({"texts": other}, {"epochs": 1}), 1):
+        cells.ensure(make("alphafuse", machine="other", **changed), "cpu")
+        assert len(trained) == number
+
+
+def test_runs_of_a_checkout_with_changes_or_of_other_code_are_not_recorded(make, clean, tmp_path, monkeypatch):
+    assert record(tmp_path) == []
+    path = cells.ensure(make(), "cpu").path / "manifest.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"git": {"commit": "c0ffee", "dirty": True}}))
+    assert "made with uncommitted changes: planted/sequential/none/sasrec/identity" in record(tmp_path)[0]
+    path.write_text(json.dumps(content | {"key": "0"}))
+    assert "not of today's settings, code and data: planted/sequential" in record(tmp_path)[0]
+    assert not list((tmp_path / "data").rglob("*.zip"))
+
+
 # Settings
 
 
@@ -153,9 +233,29 @@ def test_every_method_has_the_same_effort_under_each_loss(loss):
     assert len(grids) == 1
 
 
+def test_shipped_settings_of_dreamrec_are_those_of_the_note():
+    found = sequence_settings.resolve("sports", "alphafuse", "diffusion", "minilm", preset="dreamrec")
+    assert found.backbone == "dreamrec" and found.protocol.learning_rate == 1e-5 and found.encoder.d == 384
+    assert found.own == DreamRecSettings().model_dump() and found.items["d_n"] is None
+    assert found.folder.parts[2:4] == ("minilm", "dreamrec")
+    assert sequence_settings.resolve("toys", "identity", "diffusion", preset="dreamrec").items == {"spread": 1}
+
+
+def test_a_scale_shortens_a_training_and_leaves_the_rest():
+    paper, quick, tiny = (
+        sequence_settings.resolve("toys", "alphafuse", text_encoder="minilm", scale=scale)
+        for scale in ("paper", "quick", "tiny")
+    )
+    assert paper.protocol.epochs > quick.protocol.epochs > tiny.protocol.epochs
+    assert quick.encoder == paper.encoder and quick.items == paper.items and len({paper.digest, quick.digest}) == 2
+    dream = sequence_settings.resolve("toys", "identity", "diffusion", preset="dreamrec", scale="quick")
+    assert dream.protocol.learning_rate == 1e-3
+
+
 def test_shipped_settings_are_those_of_the_note():
     toys = sequence_settings.resolve("toys", "alphafuse", text_encoder="minilm")
-    assert toys.items == {"d_n": 64, "spread": 1} and toys.encoder.d == 128 and toys.encoder.blocks == 1
+    assert toys.items == {"d_n": 64, "spread": 1, "null_variance": 0.25}
+    assert toys.encoder.d == 128 and toys.encoder.blocks == 1
     assert toys.objective.temperature == 0.07 and toys.objective.negatives == 64 and toys.objective.score == "cos"
     assert sequence_settings.resolve("sports", "identity").protocol.learning_rate == 0.01
     assert sequence_settings.resolve("movies", "alphafuse", text_encoder="minilm").items["spread"] == 0
@@ -174,6 +274,7 @@ def test_shipped_settings_are_those_of_the_note():
         ({"grid": {"spraed": [1]}}, "unknown key 'spraed': did you mean 'spread'"),
         ({"methods": {"identity": {"d_n": 2}}}, "unknown key 'd_n'"),
         ({"methods": {"identety": {}}}, "unknown method 'identety': did you mean 'identity'"),
+        ({"own": {"timesteps": 3}}, "unknown key 'timesteps'"),
     ],
 )
 def test_a_mistake_in_the_file_is_one_sentence(tmp_path, change, said):
@@ -189,6 +290,9 @@ def test_a_mistake_in_the_file_is_one_sentence(tmp_path, change, said):
         ({"method": "identiti"}, "unknown method 'identiti': did you mean 'identity'"),
         ({"loss": "infonc"}, "unknown loss 'infonc': did you mean 'infonce'"),
         ({"preset": "alphafused"}, "unknown preset 'alphafused': did you mean 'alphafuse'"),
+        ({"scale": "quik"}, "unknown scale 'quik': did you mean 'quick'"),
+        ({"loss": "diffusion"}, "sasrec is not trained with the loss diffusion"),
+        ({"preset": "dreamrec"}, "dreamrec is not trained with the loss infonce"),
     ],
 )
 def test_a_misspelt_name_has_the_nearest(name, said):

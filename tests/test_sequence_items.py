@@ -74,10 +74,23 @@ def test_a_table_has_a_row_of_zeros_and_learns(name):
     model = make(name)
     table = model.table()
     assert table.shape == (N + 1, D) and not table[0].any() and table[1:].any(1).all()
+    if name == "fixed_text":  # the one in which nothing is trained
+        assert not list(model.parameters()) and not model.state_dict()
+        return
     ((table * torch.randn(N + 1, D)).sum() + sum(model.auxiliary(BATCH).values())).backward()
     assert all(weight.grad is not None and weight.grad.any() for weight in model.parameters())
     assert not any("text" in key or "language" in key for key in model.state_dict()), "frozen text is in no checkpoint"
     assert model.reads_text == (name != "identity")
+
+
+def test_alphafuse_may_train_the_coordinates_in_which_text_hardly_varies():
+    """Those whose variance, of texts times 40, is at most the given one: planted by scaling directions of text."""
+    text = np.random.default_rng(0).normal(size=(400, D)) * np.where(np.arange(D) < D - 3, 1, 1e-3)
+    settings = items.get("alphafuse").Settings(d_n=None, spread=1)
+    made = items.get("alphafuse")(400, D, text.astype(np.float32), settings)
+    assert made.weight.shape == (400, 3)
+    with pytest.raises(UserError, match="d_n is 0"):
+        items.get("alphafuse")(400, D, np.random.default_rng(0).normal(size=(400, D)).astype(np.float32), settings)
 
 
 @pytest.mark.parametrize("name", [name for name in items.names() if name != "identity"])

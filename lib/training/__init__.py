@@ -12,4 +12,5 @@ Modules, in the order in which they are best read:
     train         computes one run into its folder
     click_settings, click_fit, click_run  the same three steps for click models: settings, epochs, results
     sequence_settings, sequence_fit, sequence_run  the same for sequential recommenders
+    sequence_models  SASRec, DreamRec or LLM-ESR, before the first step
 """

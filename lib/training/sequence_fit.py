@@ -15,13 +15,13 @@ from lib.core.progress import Progress
 from lib.data.sequences.rows import Rows, SplitRows
 from lib.evaluation.target_rank import metrics_of_ranks, rank_of_target
 from lib.models.linear import product
-from lib.models.sequential import items as kinds
-from lib.models.sequential.sasrec import SASRec
+from lib.training import sequence_models
 from lib.training.checkpoints import RunInProgress, State
 from lib.training.sequence_settings import SequenceProtocol, SequenceSettings
 
 RANKED_AT_ONCE = 256  # rows
 VALIDATION_KS = (10, 20)
+NOISE_SEED = 0  # of what is drawn while ranking: the same noise in every evaluation, so that only weights differ
 SAVED_EVERY = 20.0  # seconds between checkpoints: an epoch of small data is shorter than writing one
 
 
@@ -30,13 +30,15 @@ class SequenceData:
     """The rows that train, stop and test a recommender of `n_items` items.
 
     text [n_items, T] float32 are vectors of the items' texts, None where the method reads none. negatives [n, m] are
-    items that the target of each test row is ranked against besides all others, None for no such ranking.
+    items that the target of each test row is ranked against besides all others, None for no such ranking. neighbours
+    [n_train, k] are positions of training rows, for methods that learn from the neighbours of each.
     """
 
     n_items: int
     rows: SplitRows
     text: np.ndarray | None = None
     negatives: np.ndarray | None = None
+    neighbours: np.ndarray | None = None
 
 
 def fit(
@@ -52,7 +54,7 @@ def fit(
     # of the process, since weights, dropout and negatives draw from no other; as it was before when training is over
     with torch.random.fork_rng(), Progress(protocol.epochs, label, "epochs at most") as progress:
         torch.manual_seed(settings.seed)
-        model = _model(data, settings).to(device)
+        model = sequence_models.get(settings.recommender).model(data, settings).to(device)
         optimizer = torch.optim.Adam(
             model.parameters(), lr=protocol.learning_rate, weight_decay=protocol.weight_decay, fused=True
         )
@@ -61,7 +63,7 @@ def fit(
         run = RunInProgress(_with_device(model), optimizer, generator, key)
         state, saved = run.load(checkpoint), time.perf_counter()
         progress.skip(state.epoch)
-        train = torch.from_numpy(data.rows.train.whole).to(device)
+        train = TrainRows(data, device)
         while state.epoch < protocol.epochs and state.waited < protocol.patience:
             start = time.perf_counter()
             row = {"epoch": state.epoch} | _epoch(model, optimizer, train, protocol, generator, state.epoch)
@@ -91,6 +93,7 @@ def ranks(model: nn.Module, rows: Rows, negatives: np.ndarray | None = None, mas
     """
     model.eval()
     device = next(model.parameters()).device
+    generator = torch.Generator(device).manual_seed(NOISE_SEED)
     parts = [torch.from_numpy(part).to(device).long().split(RANKED_AT_ONCE) for part in (rows.history, rows.target)]
     drawn = [None] * len(parts[0]) if negatives is None else torch.from_numpy(negatives).long().split(RANKED_AT_ONCE)
     found = []
@@ -99,7 +102,7 @@ def ranks(model: nn.Module, rows: Rows, negatives: np.ndarray | None = None, mas
         scored = F.normalize(table[1:]) if model.score == "cos" else table[1:]
         for history, target, others in zip(*parts, drawn, strict=True):
             # lengths of states change no order of a row's cosines, so they stay
-            scores = product(model.queries(history, table), scored)
+            scores = product(model.queries(history, table, generator), scored)
             one = {"rank": rank_of_target(scores, target - 1)}
             if masked:
                 one["rank_masked"] = rank_of_target(scores, target - 1, _seen(history, scores))
@@ -110,21 +113,35 @@ def ranks(model: nn.Module, rows: Rows, negatives: np.ndarray | None = None, mas
     return {name: torch.cat([one[name] for one in found]).cpu() for name in found[0]}
 
 
-def _model(data: SequenceData, settings: SequenceSettings) -> SASRec:
-    items = kinds.get(settings.method)(data.n_items, settings.encoder.d, data.text, settings.items_settings)
-    return SASRec(items, settings.encoder, settings.objective, settings.protocol.positions)
+class TrainRows:
+    """Training rows on a device, from which batches are taken by position."""
+
+    def __init__(self, data: SequenceData, device: str):
+        self.whole = torch.from_numpy(data.rows.train.whole).to(device)
+        self.near = None if data.neighbours is None else torch.from_numpy(data.neighbours).to(device)
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def __getitem__(self, batch: Tensor) -> dict[str, Tensor]:
+        """What a recommender's `losses` takes of rows at positions [B]: whole [B, L + 1], neighbours [B, k, L]."""
+        found = {"whole": self.whole.index_select(0, batch).long()}
+        if self.near is not None:
+            near = self.near.index_select(0, batch)
+            found["neighbours"] = self.whole[near.long(), :-1].long()
+        return found
 
 
 def _epoch(
-    model: nn.Module, optimizer, train: Tensor, protocol: SequenceProtocol, generator, epoch: int
+    model: nn.Module, optimizer, train: TrainRows, protocol: SequenceProtocol, generator, epoch: int
 ) -> dict[str, float]:
-    """One pass over the training rows [n, L + 1] in a random order; the mean of each loss term."""
+    """One pass over the training rows in a random order; the mean of each loss term."""
     model.train()
-    order = torch.randperm(len(train), generator=generator, device=train.device)
+    order = torch.randperm(len(train), generator=generator, device=train.whole.device)
     sums = {}
     for batch in order.split(protocol.batch_size):
         optimizer.zero_grad()
-        terms = model.losses(train.index_select(0, batch).long())
+        terms = model.losses(generator=generator, **train[batch])
         sum(terms.values()).backward()
         optimizer.step()
         for name, value in terms.items():

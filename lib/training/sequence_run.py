@@ -17,6 +17,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
+from lib.core.errors import UserError
 from lib.core.files import atomic_path, write_json
 from lib.evaluation.target_rank import metrics_of_ranks
 from lib.training.checkpoints import history_frame
@@ -51,7 +52,12 @@ class SequenceRun:
 
     @cached_property
     def items(self) -> np.ndarray:
-        """The vectors by which items were scored [n_items + 1, d]; row 0 is zero."""
+        """The vectors by which items were scored [n_items + 1, d]; row 0 is zero.
+
+        Raises UserError for a run from data/recorded, whose vectors stayed where it was trained.
+        """
+        if not (self.path / "items.safetensors").exists():
+            raise UserError(f"{self.settings.folder} has no vectors: ask for them with ensure(..., vectors=True)")
         return load_file(self.path / "items.safetensors")["table"]
 
 

@@ -13,8 +13,10 @@ cells                   computed once, found by a key, continued: any kind of ce
 graph_cells             the cell of a graph recommender
 click_cells             the cell of a click model, and that of the search for its settings
 sequence_cells          the cell of a sequential recommender, and that of the search for its settings
+user_neighbours         users with like texts, for those recommenders that learn from them
 recorded_runs           runs without vectors in data/recorded, taken from there
 recording               writes them there
+sequence_recording      and those of sequential recommenders
 recheck                 keeps runs after an edit that changes no number
 notebook_parameters     what a notebook declares, and values checked against it
 execution, failures     a kernel of its own, and what is told when it fails

@@ -14,9 +14,12 @@ from lib.language.wording import WORDINGS
 from lib.models import alignment as alignments
 from lib.models import backbones
 from lib.models.click.networks import NETWORKS
+from lib.models.sequential import items as kinds
 from lib.results import questions
+from lib.training import sequence_models
 from lib.training.click_settings import ClickFile
 from lib.training.run_settings import SCALES, Protocol
+from lib.training.sequence_settings import SequenceFile
 from lib.workflow.experiments import Entry
 
 FOLDER = ROOT / "params/schema"
@@ -39,7 +42,9 @@ def schemas() -> dict[str, dict]:
     known["experiments"] = TypeAdapter(dict[str, dict[str, Entry]]).json_schema()  # by paper and dataset
     known["dataset_experiments"] = TypeAdapter(dict[str, Entry]).json_schema()  # by paper
     known["questions"] = questions.schema()
-    return known | {"protocol": _protocol(), "cell": _cell(), "click": _click()} | _papers()
+    return (
+        known | {"protocol": _protocol(), "cell": _cell(), "click": _click(), "sequential": _sequential()} | _papers()
+    )
 
 
 def _papers() -> dict[str, dict]:
@@ -62,6 +67,21 @@ def _click() -> dict:
     schema = ClickFile.model_json_schema()
     blocks = {name: model.model_json_schema() for name, model in NETWORKS.items()}
     schema["properties"]["networks"] |= {"properties": blocks, "additionalProperties": False}
+    return schema
+
+
+def _sequential() -> dict:
+    """papers/sequential.yaml, with a block of settings for each method, of which a change may hold some."""
+    schema = SequenceFile.model_json_schema()
+    blocks = {name: kinds.get(name).Settings.model_json_schema() for name in kinds.names()}
+    parts = {name: {key: value for key, value in block.items() if key != "required"} for name, block in blocks.items()}
+    schema["properties"]["methods"] |= {"properties": blocks, "additionalProperties": False}
+    for kind in ("Changes", "Preset"):
+        schema["$defs"][kind]["properties"]["methods"] |= {"properties": parts, "additionalProperties": False}
+    own = [sequence_models.get(name).Settings.model_json_schema() for name in sequence_models.names()]
+    known = {name: said for block in own for name, said in block["properties"].items()}
+    for kind in ("Changes", "Preset"):
+        schema["$defs"][kind]["properties"]["own"] |= {"properties": known, "additionalProperties": False}
     return schema
 
 

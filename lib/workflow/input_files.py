@@ -22,6 +22,17 @@ def recorded_run(dataset: str, folder) -> str:
 TABLES = ("interactions", "users", "items", "samples", "ratings", "books", "sequences", "split")
 
 
+# what decides the recommenders that a paper's notebooks train: settings, modules picked by name, recorded runs
+BESIDE = {
+    "pte": (
+        "params/papers/sequential.yaml",
+        "lib/models/sequential/items/*.py",
+        "lib/training/sequence_models/*.py",
+        "data/recorded/{dataset}/sequential/**/*.zip",
+    ),
+}
+
+
 def is_data(path: Path) -> bool:
     """Whether a file in a dataset's folder is read as data: not vectors and lists of whose they are."""
     vectors = path.suffix in (".npy", ".safetensors") or path.name.endswith("order.csv")
@@ -40,7 +51,8 @@ def dataset_files(dataset: str) -> list[str]:
 def paper_files(paper: str, dataset: str) -> list[str]:
     """Settings of a paper that are not those of a grid's cells, and what is recorded for it alone."""
     recorded = sorted(ROOT.glob(f"data/recorded/{dataset}/{paper}/**/*.*"))
-    files = [ROOT / f"params/papers/{paper}.yaml", *recorded]
+    beside = [path for pattern in BESIDE.get(paper, ()) for path in sorted(ROOT.glob(pattern.format(dataset=dataset)))]
+    files = [ROOT / f"params/papers/{paper}.yaml", *beside, *recorded]
     names = (path.relative_to(ROOT).as_posix() for path in files if path.is_file())
     return [name for name in names if "/." not in name and "unfinished-" not in name]
 

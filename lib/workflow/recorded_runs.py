@@ -1,13 +1,16 @@
 """Recorded runs: what finished runs left, without their vectors, as committed below data/recorded/<dataset>/runs.
 
 The tree there is that of runs/, with one zip file in place of each run folder; lib/workflow/recording.py writes them.
+Runs of sequential recommenders lie below data/recorded/<dataset>/sequential in the same way.
 A run taken from there lies in its run folder as if it had been trained in it, and its manifest says where it comes
 from.
 """
 
+import io
 import json
 import zipfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +21,8 @@ from lib.training.run_folder import Run
 from lib.training.run_settings import RunSettings
 from lib.workflow.input_files import recorded_run
 from lib.workflow.manifests import NAME
+
+LONGEST_AGO = (1980, 1, 1, 0, 0, 0)  # the date of all members, since zip has no way to leave it out
 
 # what was measured on the vectors while they were there (lib/analysis/kept_measures.py)
 MEASURED = (run_hits.KEPT, run_overlap.KEPT_MEANS, run_overlap.KEPT_OVERLAPS)
@@ -70,6 +75,39 @@ def unpack(record: Path, target: Path, replaced: tuple[str, ...]) -> None:
     for name, content in sorted(read(record).items(), key=lambda file: file[0] == NAME):
         with atomic_path(target / name) as temporary:
             temporary.write_bytes(content)
+
+
+def pack(record: Path, files: dict[str, bytes]) -> None:
+    """Write the archive of a run from its files by name; the same files give the same bytes."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, data in sorted(files.items()):
+            member = zipfile.ZipInfo(name, LONGEST_AGO)
+            # what zipfile takes from the operating system otherwise
+            member.create_system, member.external_attr = 3, 0o644 << 16
+            archive.writestr(member, data, zipfile.ZIP_DEFLATED, compresslevel=9)
+    with atomic_path(record) as temporary:
+        temporary.write_bytes(content.getvalue())
+
+
+def told(folder: Path, packed: int, dirty: list[str], outdated: list[str]) -> str:
+    """What came of packing runs into a folder: what it holds now, and which runs were left out."""
+    files = list(folder.rglob("*.zip"))
+    said = f"{folder}: {len(files)} runs in {sum(file.stat().st_size for file in files) / 2**20:.1f} MiB"
+    kept = len(files) - packed
+    said += f", {kept} of them as they were recorded before" if kept else ""
+    said += f"; left out, made with uncommitted changes: {', '.join(dirty)}" if dirty else ""
+    return said + (f"; left out, not of today's settings, code and data: {', '.join(outdated)}" if outdated else "")
+
+
+def as_bytes(manifest: dict) -> bytes:
+    """A manifest as it lies in an archive."""
+    return (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def day(path: Path) -> str:
+    """The day on which a file was written."""
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat()
 
 
 def _opened(record: Path) -> zipfile.ZipFile:

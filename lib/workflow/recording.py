@@ -4,11 +4,7 @@ Each run is a file of its own, so that a grid which takes days can be recorded a
 vectors, which are most of the bytes; what tables need of them is measured before.
 """
 
-import io
-import json
-import zipfile
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -16,16 +12,15 @@ from pydantic import ValidationError
 
 from lib.analysis import kept_measures, run_hits, run_overlap, sparsity
 from lib.core.errors import unknown
-from lib.core.files import ROOT, atomic_path
+from lib.core.files import ROOT
 from lib.core.names import read_dataset
 from lib.training.run_settings import RunSettings
-from lib.workflow import cells, experiment_files, experiments
+from lib.workflow import cells, experiment_files, experiments, recorded_runs, sequence_recording
 from lib.workflow.graph_cells import GraphCell
 from lib.workflow.grids import grid
 from lib.workflow.manifests import NAME, read_manifest
 
 TAKEN = ("params.yaml", "metrics.json", "history.csv")  # as they lie in a run folder
-LONGEST_AGO = (1980, 1, 1, 0, 0, 0)  # the date of all members, since zip has no way to leave it out
 
 
 @dataclass(frozen=True)
@@ -47,20 +42,22 @@ def record(dataset: str, places: Places | None = None) -> str:
     Runs that the record has and this machine has not stay in it. Raises UserError for a dataset without experiments.
     """
     places = places or Places()
-    own = [entry for entry in experiments.load(places.params, [dataset]).values() if entry.grid.cells()]
-    if not own:
+    known = experiments.load(places.params, [dataset]).values()
+    own = [entry for entry in known if entry.grid.cells()]
+    said = [_record_graphs(dataset, own, places)] if own else []
+    said += sequence_recording.record(dataset, places.runs, places.data / "recorded")
+    if not said:
         raise unknown("dataset of params/experiments.yaml", dataset, experiment_files.datasets(places.params))
+    return "\n".join(said)
+
+
+def _record_graphs(dataset: str, own: list[experiments.Experiment], places: Places) -> str:
+    """Pack the runs of graph recommenders."""
     wanted, dirty, outdated = _runs(dataset, own[0].grid.scale, places)
     measures = _Measures(own, places)
     for cell in wanted:
-        _write(cell.record, _files(cell, measures, places))
-    folder = places.data / "recorded" / dataset / "runs"
-    files = list(folder.rglob("*.zip"))
-    said = f"{folder}: {len(files)} runs in {sum(file.stat().st_size for file in files) / 2**20:.1f} MiB"
-    kept = len(files) - len(wanted)
-    said += f", {kept} of them as they were recorded before" if kept else ""
-    said += f"; left out, made with uncommitted changes: {', '.join(dirty)}" if dirty else ""
-    return said + (f"; left out, not of today's settings, code and data: {', '.join(outdated)}" if outdated else "")
+        recorded_runs.pack(cell.record, _files(cell, measures, places))
+    return recorded_runs.told(places.data / "recorded" / dataset / "runs", len(wanted), dirty, outdated)
 
 
 def _runs(dataset: str, scale: str, places: Places) -> tuple[list[GraphCell], list[str], list[str]]:
@@ -130,17 +127,12 @@ def _files(cell: GraphCell, measures: _Measures, places: Places) -> dict[str, by
         files |= {name: _parquet(frame) for name, (frame, _) in frames.items()}
         manifest["recorded"] = {
             "file": f"data/{cell.record.relative_to(places.data).as_posix()}",
-            "date": _day(cell.path / "per_user.parquet"),
+            "date": recorded_runs.day(cell.path / "per_user.parquet"),
             "measured": {name: kept_measures.code_of(module) for name, (_, module) in frames.items()},
         }
         if run_overlap.KEPT_MEANS in frames:
             manifest["recorded"]["text"] = kept_measures.sketch(measures.aligned.text)
-    return files | {NAME: (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()}
-
-
-def _day(path: Path) -> str:
-    """The day on which a file was written."""
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat()
+    return files | {NAME: recorded_runs.as_bytes(manifest)}
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:
@@ -149,16 +141,3 @@ def _parquet(frame: pd.DataFrame) -> bytes:
     encoded = {"column_encoding": dict.fromkeys(counted, "DELTA_BINARY_PACKED")}
     encoded["use_dictionary"] = [name for name in frame if name not in counted]
     return frame.to_parquet(None, index=False, compression=None, **encoded)
-
-
-def _write(path: Path, files: dict[str, bytes]) -> None:
-    """Write the archive of a run; the same files give the same bytes."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        for name, data in sorted(files.items()):
-            member = zipfile.ZipInfo(name, LONGEST_AGO)
-            # what zipfile takes from the operating system otherwise
-            member.create_system, member.external_attr = 3, 0o644 << 16
-            archive.writestr(member, data, zipfile.ZIP_DEFLATED, compresslevel=9)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content.getvalue())

@@ -1,9 +1,11 @@
 """The cell of a sequential recommender, and that of the search for its settings, which all its seeds share.
 
 runs/<dataset>/sequential/<encoder>/<backbone>/<method>/<loss>/seed<k>/ and .../<loss>/search/ hold the results
-(lib/training/sequence_run.py), params.yaml and manifest.json; while training also a checkpoint.
+(lib/training/sequence_run.py), params.yaml and manifest.json; while training also a checkpoint. data/recorded/ may
+hold the same folders as zip files, without the vectors of items.
 """
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,10 +25,13 @@ from lib.training import sequence_run
 from lib.training.sequence_fit import SequenceData
 from lib.training.sequence_run import SequenceRun
 from lib.training.sequence_settings import NONE, SequenceSettings
-from lib.workflow import cells
+from lib.workflow import cells, recorded_runs
+from lib.workflow.user_neighbours import history_neighbours
 
 COMPUTATION = ROOT / "lib/training/sequence_run.py"  # with what it imports: the code that decides a run's numbers
 METHODS = ROOT / "lib/models/sequential/items"  # of which one is picked by name
+RECOMMENDERS = ROOT / "lib/training/sequence_models"  # and of these
+NEIGHBOURS = ROOT / "lib/workflow/user_neighbours.py"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +69,7 @@ class SequenceCell:
     """One sequential recommender to be trained, as lib.workflow.cells wants it.
 
     rows: what a protocol makes of the sequences. texts: read by methods that read any. negatives [n, m]: items to rank
-    the targets of test rows against besides all others.
+    the targets of test rows against besides all others. recorded: the folder of finished runs that were packed.
     """
 
     settings: SequenceSettings
@@ -73,6 +78,7 @@ class SequenceCell:
     texts: ItemTexts | None = None
     negatives: np.ndarray | None = None
     runs: Path = ROOT / "runs"
+    recorded: Path = ROOT / "data/recorded"
     results = sequence_run.RESULTS
 
     @property
@@ -90,7 +96,9 @@ class SequenceCell:
 
     def code(self) -> list[Path]:
         """What decides numbers of all that the computation imports."""
-        return deciding_files(COMPUTATION, METHODS / f"{self.settings.method}.py")
+        recommender = RECOMMENDERS / f"{self.settings.recommender}.py"
+        chosen = [METHODS / f"{self.settings.method}.py", recommender, *([NEIGHBOURS] if self._neighbours else [])]
+        return deciding_files(COMPUTATION, *chosen)
 
     def inputs(self, like: dict[str, str] | None = None) -> dict[str, str]:
         """Content hashes of the rows, of the texts and their encoder, of negatives, and of the search."""
@@ -104,9 +112,17 @@ class SequenceCell:
             digests["search"] = cells.read_manifest(earlier.path)["key"]
         return digests
 
+    @property
+    def record(self) -> Path:
+        """The file that holds this run where it is recorded."""
+        return Path(self.recorded) / f"{self.settings.folder}.zip"
+
     def recall(self) -> bool:
-        """Never: runs of sequential recommenders are not recorded."""
-        return False
+        """Take the run from data/recorded, without vectors, if it is there with these settings, data and code."""
+        if not cells.describes(recorded_runs.manifest(self.record), self):
+            return False
+        recorded_runs.unpack(self.record, self.path, replaced=self.results)
+        return True
 
     def compute(self, key: str, device: str) -> dict:
         """Train and write the results."""
@@ -129,15 +145,20 @@ class SequenceCell:
     def data(self) -> SequenceData:
         """What the recommender is trained and tested on."""
         text = self.texts.vectors() if self.reads_text else None
-        return SequenceData(self.sequences.n_items, self.rows, text, self.negatives)
+        near = history_neighbours(self.rows.train, text, self._neighbours) if self._neighbours else None
+        return SequenceData(self.sequences.n_items, self.rows, text, self.negatives, near)
+
+    @property
+    def _neighbours(self) -> int:
+        """How many neighbours of each training row the method reads."""
+        return getattr(self.settings.items_settings, "neighbours", 0)
 
     @cached_property
     def _search(self) -> "SearchCell":
         # with the search's own seed, so that all seeds have the same one
         shared = self.settings.model_copy(update={"seed": self.settings.protocol.search_seed})
-        return SearchCell(
-            SearchSettings(**dict(shared)), self.sequences, self.rows, self.texts, self.negatives, self.runs
-        )
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return SearchCell(**fields | {"settings": SearchSettings(**dict(shared))})
 
 
 class SearchSettings(SequenceSettings):
@@ -176,14 +197,16 @@ def ensure(
     negatives: np.ndarray | None = None,
     device: str = "auto",
     runs: Path = ROOT / "runs",
+    vectors: bool = False,
 ) -> SequenceRun:
     """The run of these settings on these rows: read when nothing has changed, otherwise trained or continued.
 
-    Without `texts` those of the data are encoded by the settings' encoder, where the method reads texts.
+    Without `texts` those of the data are encoded by the settings' encoder, where the method reads texts. The run may
+    come from data/recorded and has no vectors then; vectors: they are needed, so such a run is trained again.
     """
     if texts is None and settings.text_encoder != NONE:
         texts = item_texts(sequences, settings.text_encoder)
-    return cells.ensure(SequenceCell(settings, sequences, rows, texts, negatives, runs), device)
+    return cells.ensure(SequenceCell(settings, sequences, rows, texts, negatives, runs), device, vectors)
 
 
 def _of_rows(rows: Rows) -> bytes:

@@ -16,6 +16,7 @@ SMALL = {
     "methods": {"alphafuse": {"d_n": 4}},
     "grid": {"learning_rate": [0.001, 0.01], "dropout": [0.1]},
 }
+SMALL_DREAMREC = SMALL | {"own": {"timesteps": 40, "sampling_steps": 10}, "methods": {"alphafuse": {"d_n": 4}}}
 
 
 def planted(n_items=30, sizes=(600, 100, 200), seed=0) -> tuple[Sequences, SplitRows]:
@@ -43,5 +44,6 @@ def settings_file(params, **own) -> None:
     """The shipped settings below a folder, with those of dataset `planted`: trainings that take a blink, and `own`."""
     content = yaml.safe_load((ROOT / "params" / FILE).read_text())
     blocks = {key: SMALL.get(key, {}) | own.get(key, {}) for key in SMALL.keys() | own}
+    changes = {"alphafuse": blocks, "dreamrec": SMALL_DREAMREC}
     (params / "papers").mkdir(exist_ok=True)
-    (params / FILE).write_text(yaml.safe_dump(content | {"datasets": {"planted": blocks}}))
+    (params / FILE).write_text(yaml.safe_dump(content | {"datasets": {"planted": changes}}))

@@ -5,69 +5,41 @@ encoder reads both, and users and items are the two views side by side.
 """
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lib.core.errors import UserError
-from lib.core.settings import Strict
 from lib.data.sequences.rows import PAD
-from lib.models.linear import linear
 from lib.models.sequential.initial_values import drawn
-
-
-class LlmEsrSettings(Strict):
-    """Settings of LLM-ESR; the defaults are the public code's but for `causal`."""
-
-    heads: int = Field(2, ge=1, description="heads of the attention across views; must divide their width d")
-    dropout: float = Field(0.5, ge=0, lt=1, description="of what the attention across views reads")
-    distillation_weight: float = Field(0.1, ge=0, description="alpha, of the distance to the teacher")
-    causal: bool = Field(True, description="no place attends to later ones; false in the public code")
-
-
-class TwoViews(nn.Module):
-    """Both views of items: a trained table that begins as principal components of their text, and adapted text.
-
-    text [n_items, T] are vectors of the texts of items 1 .. n_items, which stay as they are. Raises UserError where
-    text is too narrow, or items too few, for `size` components.
-    """
-
-    def __init__(self, text: Tensor, size: int, generator: torch.Generator):
-        super().__init__()
-        width = text.shape[1]
-        self.register_buffer("text", text, persistent=False)  # no parameter, and in no checkpoint
-        self.ids = nn.Parameter(principal_components(text, size))
-        # no activation between them, as in the public code
-        self.adapter = drawn(nn.Sequential(nn.Linear(width, width // 2), nn.Linear(width // 2, size)), generator)
-
-    def table(self) -> Tensor:
-        """The learned view and that of text side by side [n_items + 1, 2 d], with zeros in row 0."""
-        first, second = self.adapter
-        # two linear layers in a row are one: a sixth of the work for all items
-        bias = second.weight @ first.bias + second.bias
-        text = linear(self.text, second.weight @ first.weight, bias)
-        return F.pad(torch.cat([self.ids, text], 1), (0, 0, 1, 0))
+from lib.models.sequential.items.llm_esr import Items
+from lib.models.sequential.losses import LossSettings, loss
+from lib.models.sequential.sasrec import cropped
 
 
 class LlmEsr(nn.Module):
-    """LLM-ESR over two views of items.
+    """LLM-ESR over two views of items, each of width d.
 
     `encoder(vectors [B, L, d], present [B, L]) -> states [B, L, d]` is shared by both views and should be as causal as
-    `settings.causal` says; `length` is the longest history L.
+    `items.settings.causal` says; `length` is the longest history L. positions: `last` trains the item after a history,
+    `all` also those in it.
     """
 
-    score = "dot"
-
     def __init__(
-        self, settings: LlmEsrSettings, encoder: nn.Module, items: TwoViews, length: int, generator: torch.Generator
+        self,
+        items: Items,
+        encoder: nn.Module,
+        length: int,
+        loss: LossSettings,
+        positions: str,
+        generator: torch.Generator,
     ):
         super().__init__()
-        self.settings, self.encoder, self.items = settings, encoder, items
+        self.settings, self.encoder, self.items = items.settings, encoder, items
+        self.loss, self.score, self.positions, self.length = loss, loss.score, positions, length
         size = items.ids.shape[1]
         self.places = nn.Parameter(torch.empty(length, size).uniform_(-(size**-0.5), size**-0.5, generator=generator))
-        self.dropout = nn.Dropout(settings.dropout)
-        self.text_to_ids = CrossAttention(size, settings.heads, generator)
-        self.ids_to_text = CrossAttention(size, settings.heads, generator)
+        self.dropout = nn.Dropout(self.settings.view_dropout)
+        self.text_to_ids = CrossAttention(size, self.settings.view_heads, generator)
+        self.ids_to_text = CrossAttention(size, self.settings.view_heads, generator)
 
     def states(self, history: Tensor, table: Tensor) -> Tensor:
         """The user after each place [B, L, 2 d] of histories [B, L]: the state of the learned view, then of text.
@@ -83,34 +55,34 @@ class LlmEsr(nn.Module):
         crossed = torch.cat([self.text_to_ids(text, ids, allowed), self.ids_to_text(ids, text, allowed)])
         return torch.cat(self.encoder(crossed, present.repeat(2, 1)).chunk(2), -1)
 
-    def losses(self, whole: Tensor, negatives: Tensor, neighbours: Tensor) -> dict[str, Tensor]:
-        """Weighted terms by name, each []: binary cross-entropy of what follows, and the distance to the teacher.
+    def losses(self, whole: Tensor, generator: torch.Generator | None, neighbours: Tensor) -> dict[str, Tensor]:
+        """Weighted terms by name, each []: that of the next item, and the distance to the teacher.
 
-        whole [B, L + 1] are histories with the target as last column, `negatives` [B, L] an item for each place of the
-        history that does not follow; places without an item do not count. The teacher is the mean of the last states
-        of k neighbours' histories, `neighbours` [B, k, L], and gets no gradient.
+        whole [B, L + 1] are histories with the target as last column; negatives are drawn from `generator`. The teacher
+        is the mean of the last states of k neighbours' histories, `neighbours` [B, k, L], and gets no gradient.
         """
-        table, history = self.items.table(), whole[:, :-1]
-        states, counted = self.states(history, table), history != PAD
-        logits = [
-            (states[counted] * table.index_select(0, items[counted])).sum(1) for items in (whole[:, 1:], negatives)
-        ]
-        # the mean over positives plus the mean over negatives
-        bce = F.softplus(-logits[0]).mean() + F.softplus(logits[1]).mean()
+        table, history = self.items.table(), cropped(whole[:, :-1], self.length)
+        states = self.states(history, table)
+        if self.positions == "last":
+            shown, target = states[:, -1], whole[:, -1]
+        else:
+            present, following = history != PAD, whole[:, whole.shape[1] - history.shape[1] :]
+            shown, target = states[present], following[present]
         with torch.no_grad():
-            of_neighbours = self.states(neighbours.flatten(0, 1), table)[:, -1]
+            of_neighbours = self.states(cropped(neighbours.flatten(0, 1), self.length), table)[:, -1]
             teacher = of_neighbours.unflatten(0, neighbours.shape[:2]).mean(1)
         distance = F.mse_loss(states[:, -1], teacher)
-        return {"bce": bce, "distillation": self.settings.distillation_weight * distance}
+        next_item = loss(shown, target, table, self.loss, generator)
+        return {self.loss.kind: next_item, "distillation": self.settings.distillation_weight * distance}
 
     @torch.no_grad()
-    def queries(self, history: Tensor, table: Tensor) -> Tensor:
-        """Users after histories [B, L], [B, 2 d], to be compared with rows of the item table by inner product.
+    def queries(self, history: Tensor, table: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Users after histories [B, L], [B, 2 d], to be compared with rows of the item table.
 
-        Leaves the model in evaluation mode.
+        Leaves the model in evaluation mode; nothing is drawn from `generator`, which other recommenders need.
         """
         self.eval()
-        return self.states(history, table)[:, -1]
+        return self.states(cropped(history, self.length), table)[:, -1]
 
     def _placed(self, vectors: Tensor) -> Tensor:
         length, size = vectors.shape[1:]
@@ -142,19 +114,3 @@ class CrossAttention(nn.Module):
         )
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
         return self.output(mixed.transpose(1, 2).flatten(2))
-
-
-def principal_components(vectors: Tensor, size: int) -> Tensor:
-    """The first principal components [n, size] of vectors [n, T], not whitened.
-
-    Raises UserError where there are not so many.
-    """
-    from sklearn.decomposition import PCA  # takes a second to import
-
-    if size > min(vectors.shape):
-        raise UserError(
-            f"{vectors.shape[0]} text vectors of {vectors.shape[1]} numbers have no {size} principal components: "
-            "lower size"
-        )
-    found = PCA(size, svd_solver="covariance_eigh").fit_transform(vectors.double().cpu().numpy())
-    return torch.from_numpy(found).to(vectors)

@@ -18,25 +18,30 @@ from lib.models.sequential.cosines import cosines
 class LossSettings(Strict):
     """What a recommender is trained with, and how it then scores."""
 
-    kind: Literal["infonce", "softmax", "bce"]
+    kind: Literal["infonce", "softmax", "bce", "diffusion"] = Field(description="diffusion: DreamRec's own")
     score: Literal["cos", "dot"] = Field(description="by which items are ranked; infonce trains with cos in any case")
     temperature: float = Field(0.07, gt=0, description="of infonce")
     negatives: int = Field(64, ge=1, description="of infonce, for each target")
 
 
-def loss(states: Tensor, target: Tensor, table: Tensor, settings: LossSettings) -> Tensor:
-    """The mean loss [] of states [M, d] with target items [M], among rows 1 to n_items of a table [n_items + 1, d]."""
+def loss(
+    states: Tensor, target: Tensor, table: Tensor, settings: LossSettings, generator: torch.Generator | None = None
+) -> Tensor:
+    """The mean loss [] of states [M, d] with target items [M], among rows 1 to n_items of a table [n_items + 1, d].
+
+    Negatives are drawn from `generator`, on the device of the targets, or from torch's own.
+    """
     if settings.kind == "softmax":
         return softmax(states, target, table)
     if settings.kind == "bce":
-        return bce(states, target, negatives(target, 1, len(table) - 1)[:, 0], table)
-    drawn = negatives(target, settings.negatives, len(table) - 1)
+        return bce(states, target, negatives(target, 1, len(table) - 1, generator)[:, 0], table)
+    drawn = negatives(target, settings.negatives, len(table) - 1, generator)
     return infonce(states, target, drawn, table, settings.temperature)
 
 
-def negatives(target: Tensor, count: int, n_items: int) -> Tensor:
+def negatives(target: Tensor, count: int, n_items: int, generator: torch.Generator | None = None) -> Tensor:
     """Items [M, count] drawn uniformly from all but the target [M] of their row; they may repeat."""
-    drawn = torch.randint(1, n_items, (len(target), count), device=target.device)
+    drawn = torch.randint(1, n_items, (len(target), count), generator=generator, device=target.device)
     return drawn + (drawn >= target[:, None])
 
 

@@ -109,8 +109,11 @@ class SASRec(nn.Module):
         self.length = encoder.length
         self.encoder = SequenceEncoder(**encoder.model_dump())
 
-    def losses(self, whole: Tensor) -> dict[str, Tensor]:
-        """Weighted loss terms by name, of histories with the item that follows as last column [B, L + 1]."""
+    def losses(self, whole: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """Weighted loss terms by name, of histories with the item that follows as last column [B, L + 1].
+
+        Negatives are drawn from `generator`, or from torch's own, as dropout is.
+        """
         history, table = cropped(whole[:, :-1], self.length), self.items.table()
         vectors, present = look_up(table, history), history > 0
         if self.positions == "last":
@@ -118,11 +121,14 @@ class SASRec(nn.Module):
         else:
             following = whole[:, whole.shape[1] - history.shape[1] :]
             states, target = self.encoder(vectors, present)[present], following[present]
-        terms = {self.loss.kind: loss(states, target, table, self.loss)}
+        terms = {self.loss.kind: loss(states, target, table, self.loss, generator)}
         return terms | self.items.auxiliary(Batch(history, target))
 
-    def queries(self, history: Tensor, table: Tensor) -> Tensor:
-        """Vectors [B, d] that are compared with rows of the item table, of histories [B, L]."""
+    def queries(self, history: Tensor, table: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Vectors [B, d] that are compared with rows of the item table, of histories [B, L].
+
+        Nothing is drawn from `generator`, which other recommenders need.
+        """
         history = cropped(history, self.length)
         return self.encoder.last(look_up(table, history), history > 0)
 

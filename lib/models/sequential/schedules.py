@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lib.core.errors import UserError, unknown
+from lib.core.progress import without_widgets
 
 SCHEDULES = ("linear", "cosine", "exp")
 LINEAR = 1e-4, 0.02  # the first and the last beta
@@ -48,7 +49,8 @@ def ddpm(betas: Tensor):
     x_{t-1} = sqrt(ā_{t-1}) beta_t / (1 - ā_t) e + sqrt(alpha_t) (1 - ā_{t-1}) / (1 - ā_t) x_t + s_t z, with e the
     prediction, z noise, s_t^2 = beta_t (1 - ā_{t-1}) / (1 - ā_t), ā_{-1} = 1 (Ho et al. 2020, eq. 6 and 7).
     """
-    from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+    with without_widgets():
+        from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
     return _exact(DDPMScheduler(**_common(betas), variance_type="fixed_small"), betas)
 
@@ -60,7 +62,8 @@ def ddim(betas: Tensor, steps: int):
     and ā is 1 behind the last (Song et al. 2021, implicit models, eq. 12 with sigma = 0). Raises UserError unless
     `steps` divides T: diffusers would leave for another timestep than that at which it goes on.
     """
-    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+    with without_widgets():
+        from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
     if len(betas) % steps:
         raise UserError(

@@ -15,6 +15,7 @@ class Whitening:
 
     mean: np.ndarray  # [T]
     matrix: np.ndarray  # [T, d]
+    variance: np.ndarray  # [d], of the coordinates before they are divided by its root
 
     def __call__(self, vectors: np.ndarray) -> np.ndarray:
         """Vectors [n, T] as float32 [n, d]; those that were not fitted on are welcome."""
@@ -41,4 +42,4 @@ def fitted(vectors: np.ndarray, d: int | None = None) -> Whitening:
     # an eigenvector's sign is the library's choice: the largest entry is made positive
     directions = directions * np.sign(directions[np.abs(directions).argmax(0), np.arange(directions.shape[1])])
     total = ((x - mean) ** 2).mean(0).sum()  # the trace
-    return Whitening(mean, directions / np.sqrt(variance + EPSILON * total / width))
+    return Whitening(mean, directions / np.sqrt(variance + EPSILON * total / width), variance)

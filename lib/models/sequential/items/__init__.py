@@ -6,7 +6,9 @@ alphafuse     whitened text that stays, with trained vectors added in its last c
 morec         text through a linear map and GELU
 whitenrec     the same with whitened text
 unisrec       text through eight gated linear maps
+fixed_text    whitened text as it is: iDreamRec
 text_linear   whitened text through a linear map alone: PtE without profiles
+llm_esr       a trained table and adapted text side by side, for a model of its own
 rlmrec_con    a trained table, drawn towards text by a contrast within the batch
 rlmrec_gen    a trained table from which text is reconstructed
 rlmrec_align  a trained table that is drawn towards a map of text
@@ -43,6 +45,9 @@ class ItemEmbedding(nn.Module):
 
     Settings = Strict
     reads_text = True
+    backbones = ("sasrec", "dreamrec")  # on which the method makes sense
+    adapts_text = False  # a trained map of fixed text, which DreamRec must not generate
+    recommender = ""  # the model that these vectors are made for, in place of the backbone
 
     def __init__(self, n_items: int, d: int, text: np.ndarray | None, settings: Strict):
         """text: vectors [n_items, T] of the items' texts, which methods without text do not read."""

@@ -10,6 +10,7 @@ from lib.models.sequential.items import TEXT_SCALE, ItemEmbedding, with_padding
 class Items(ItemEmbedding):
     """GELU(W text + b)."""
 
+    adapts_text = True
     activation = staticmethod(F.gelu)
 
     def build(self, n_items, d, text):

@@ -19,6 +19,7 @@ class Items(identity.Items):
 
     Settings = AuxiliarySettings
     reads_text = True
+    backbones = ("sasrec",)  # public code adds no such term to DreamRec's loss, and then it is Base
     name = "align"
 
     def build(self, n_items, d, text):

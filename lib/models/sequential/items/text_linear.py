@@ -9,6 +9,8 @@ from lib.models.sequential.items import ItemEmbedding, whitened, with_padding
 class Items(ItemEmbedding):
     """W white(text)[:, :d] + b; an activation behind it would cost accuracy."""
 
+    adapts_text = True
+
     def build(self, n_items, d, text):
         """The frozen whitened text [n_items, d] and the linear map."""
         self.freeze("text", whitened(text, d))

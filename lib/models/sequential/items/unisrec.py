@@ -24,6 +24,7 @@ class Items(ItemEmbedding):
     """
 
     Settings = UniSRecSettings
+    adapts_text = True
 
     def build(self, n_items, d, text):
         """The frozen text [n_items, T], the maps and the gates."""

@@ -1,0 +1,51 @@
+"""How far each method is from Base, under each loss, beside the published distance."""
+
+import pandas as pd
+
+from lib.papers.pte.cold_start import PRIMARY
+from lib.results.plots.theme import GREY, PAGE, Figure, figure_function, grid_of, legend_below, light_grid, whiskers
+
+STYLES = {
+    "infonce": {"color": "#0072B2", "marker": "o"},
+    "softmax": {"color": "#D55E00", "marker": "s"},
+    "bce": {"color": "#009E73", "marker": "^"},
+    "diffusion": {"color": "#CC79A7", "marker": "D"},
+}
+OPEN = {"fillstyle": "none", "linestyle": "none", "markersize": 5}
+
+
+@figure_function
+def cold_start_figure(table: pd.DataFrame) -> Figure:
+    """Differences to Base in PRIMARY with 95% intervals over users and seeds: a panel per backbone, a row per method.
+
+    table: cold_start.against_base. Open marks are published differences, which have no interval; there are none where
+    no table is of these data.
+    """
+    table = table[table["metric"] + "@" + table["k"].astype(str) == PRIMARY]
+    panels = list(table.groupby("backbone", sort=False))
+    most = max(part["method"].nunique() for _, part in panels)
+    figure, axes = grid_of(len(panels), height=0.34 * most + 0.8, columns=2, sharey=False)
+    figure.set_figwidth(PAGE)
+    for one, (backbone, part) in zip(axes, panels, strict=True):
+        _methods(one, part)
+        one.set(title=backbone, xlabel=f"difference to Base in {PRIMARY}")
+    legend_below(figure, axes)
+    return figure
+
+
+def _methods(axes, table: pd.DataFrame) -> None:
+    methods = list(dict.fromkeys(table["method"]))
+    losses = [loss for loss in STYLES if loss in set(table["loss"])]
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    for number, loss in enumerate(losses):
+        rows, style = table[table["loss"] == loss], STYLES[loss]
+        place = [methods.index(name) + 0.24 * (number - (len(losses) - 1) / 2) for name in rows["method"]]
+        bars = {"linestyle": "none", "markersize": 4, "capsize": 2, "elinewidth": 1.2, "label": loss}
+        axes.errorbar(rows["difference"], place, xerr=whiskers(rows, "difference"), **bars, **style)
+        if rows["published_difference"].notna().any():
+            axes.plot(rows["published_difference"], place, **OPEN, **style, label=f"{loss}, published")
+    axes.set_yticks(range(len(methods)), [name.replace("_", " ") for name in methods])
+    axes.set_ylim(len(methods) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.locator_params(axis="x", nbins=5)
+    light_grid(axes, "x")
