@@ -83,7 +83,7 @@ def _cells(axes, rows: pd.DataFrame, backbones: list[str], shift: float, colour:
     style = {"fmt": "none", "elinewidth": 1.2, "capsize": 2, "color": colour}
     axes.errorbar(value, place, xerr=[value - low, high - value], **style)
     fill = [colour if verdict != "inconclusive" else "white" for verdict in rows["verdict"]]
-    axes.scatter(value, place, 18, fill, marker, edgecolors=colour, zorder=3, gid="backbones")
+    axes.scatter(value, place, 18, fill, marker=marker, edgecolors=colour, zorder=3, gid="backbones")
 
 
 def _diamond(axes, mean: pd.DataFrame, place: float, colour: str) -> None:

@@ -121,9 +121,11 @@ def ranking_points(
 
 
 def _points(axes, heights: np.ndarray, alignment: str, means, tests, published) -> None:
-    low, high = (tests[name] - tests["difference"] for name in ("ci_low", "ci_high"))
+    known = means["mean"].notna()
+    low, high = (tests.loc[known, name] - tests.loc[known, "difference"] for name in ("ci_low", "ci_high"))
     style = style_of(alignment) | {"capsize": 2, "elinewidth": 1, "linestyle": "none"}
-    axes.errorbar(means["mean"], heights, xerr=[-low, high], **style)
+    around = [-low, high] if low.notna().any() else None  # base differs from nothing
+    axes.errorbar(means.loc[known, "mean"], heights[known], xerr=around, **style)
     if len(published.dropna(how="all")):
         style = {"color": GREY, "marker": marker_of(alignment), "markersize": 3, "linestyle": "none"}
         axes.plot(published["published"], heights, alpha=0.6, label="the paper", **style)
