@@ -38,7 +38,7 @@ def save(table, folder: Path, options) -> None:
         folder / f"{options.dataset}-{settings['device'].partition(':')[0]}",
         table,
         report.layout(table),
-        report.bars(table),
+        report.points(table),
         "__main__",
         claim="seconds per epoch beside other implementations, by turns in one run, and a bound from measured speeds",
         command=f"python -m benchmarks {options.dataset} --epochs {options.epochs}",

@@ -9,8 +9,8 @@ from lib.core.environment import environment
 from lib.core.files import ROOT
 from lib.core.fingerprints import code_digest
 from lib.core.names import ALIGNMENTS, BACKBONES
-from lib.results import records
-from lib.results.plots.theme import GREY, Figure, figure_function, grid_of, legend_below, light_grid, ordered
+from lib.results import display_names, records
+from lib.results.plots.theme import GREY, PAGE, Figure, figure_function, grid_of, legend_below, light_grid, ordered
 
 COLUMNS = [
     "dataset", "device", "threads", "width", "backbone", "alignment", "implementation", "engine", "turns", "epoch_s",
@@ -23,9 +23,15 @@ OTHERS = ("textbook", "pyg", "pyg-csr")  # measured in turns with ours, so ratio
 ELSEWHERE = ("public", "paper")  # seconds of other machines, shown without a ratio
 # whose published seconds stand beside a device's: of what hardware
 PUBLISHED = {"cpu": {"public": "two cores"}, "cuda": {"public": "H200", "paper": "RTX 3090"}}
-# Okabe and Ito's palette again: the first is ours
-COLOURS = {"ours": "#0072B2", "textbook": "#E69F00", "pyg": "#CC79A7", "pyg-csr": "#882255", "public": "#999999"}
-COLOURS |= {"paper": "#56B4E9"}
+# what each is called, with a colour and a marker; the first is ours
+SHOWN = {
+    "ours": ("RepRec", "#004C7F", "o"),
+    "textbook": ("textbook: plain torch", "#E69F00", "^"),
+    "pyg": ("PyTorch Geometric, edge list", "#CC79A7", "s"),
+    "pyg-csr": ("PyTorch Geometric, CSR matrix", "#882255", "D"),
+    "public": ("RLMRec's public code", "#999999", "x"),
+    "paper": ("the paper", "#56B4E9", "+"),
+}
 
 
 def public(dataset: str, device: str, width: int, path: Path = HERE / "public.csv") -> pd.DataFrame:
@@ -120,36 +126,39 @@ def _short(value: float) -> str:
 
 
 @figure_function
-def bars(table: pd.DataFrame) -> Figure:
-    """Seconds per epoch by backbone, one panel per alignment; a black line is the lower bound."""
-    kinds = ordered(table["alignment"])
-    figure, panels = grid_of(len(kinds), height=2.5)
+def points(table: pd.DataFrame) -> Figure:
+    """Seconds per epoch, a row per backbone and a panel per alignment; a black bar is the machine's lower bound."""
+    kinds, names = ordered(table["alignment"]), ordered(table["backbone"], BACKBONES)
+    figure, panels = grid_of(len(kinds), height=0.35 * len(names) + 0.7)
+    figure.set_figwidth(PAGE)
     for axes, kind in zip(panels, kinds, strict=True):
-        part = table[table["alignment"] == kind]
-        names = ordered(part["backbone"], BACKBONES)
-        for place, backbone in enumerate(names):
-            _group(axes, place, part[part["backbone"] == backbone].drop_duplicates("implementation"))
-        axes.set(title=kind, yscale="log")
-        axes.set_xticks(range(len(names)), names, rotation=90 if len(names) > 3 else 0)
-        axes.tick_params(axis="x", length=0)
-        light_grid(axes)
-    panels[0].set_ylabel("seconds per epoch")
-    panels[0].set_ylim(table["epoch_s"].min() / 2, table["epoch_s"].max() * 1.5)
-    legend_below(figure, panels)
+        part = table[table["alignment"] == kind].drop_duplicates(["backbone", "implementation"])
+        for name in (*SHOWN, "roofline"):
+            _marks(axes, part[part["implementation"] == name], names, name)
+        axes.set(title=display_names.alignment(kind), xscale="log", xlabel="seconds per epoch (logarithmic)")
+        axes.sharex(panels[0])
+        axes.tick_params(axis="y", length=0)
+        light_grid(axes, "x")
+    panels[0].set_yticks(range(len(names)), map(display_names.backbone, names))
+    panels[0].set_ylim(len(names) - 0.5, -0.5)
+    legend_below(figure, panels, columns=3)
+    figure.said = f"seconds of an epoch as a multiple of RepRec's: {speedups(table) or 'nothing else was measured'}"
     return figure
 
 
-def _group(axes, place: int, rows: pd.DataFrame) -> None:
-    """The bars of one cell, side by side around `place`."""
-    seconds = rows.set_index("implementation")["epoch_s"]
-    present = [name for name in COLOURS if name in seconds]
-    width = 0.85 / max(len(present), 3)
-    starts = place + (np.arange(len(present)) - (len(present) - 1) / 2) * width
-    for start, name in zip(starts, present, strict=True):
-        axes.bar(start, seconds[name], width * 0.92, color=COLOURS[name], label=name)
-    if "roofline" in seconds:
-        ends = starts[[0, -1]] + [-width / 2, width / 2]
-        axes.hlines(seconds["roofline"], *ends, color="black", linewidth=1.2, label="lower bound")
+def _marks(axes, rows: pd.DataFrame, names: list[str], implementation: str) -> None:
+    if rows.empty:
+        return
+    places = [names.index(name) for name in rows["backbone"]]
+    if implementation == "roofline":
+        style = {"color": "black", "marker": "|", "markersize": 9, "label": "lower bound of the machine"}
+    else:
+        label, colour, marker = SHOWN[implementation]
+        kind = "cuda" if str(rows["device"].iloc[0]).startswith("cuda") else "cpu"
+        hardware = PUBLISHED[kind].get(implementation)
+        label += f", other machine: {hardware}" * bool(hardware)
+        style = {"color": colour, "marker": marker, "markersize": 5, "markerfacecolor": "none", "label": label}
+    axes.plot(rows["epoch_s"], places, linestyle="none", **style)
 
 
 # Growth
@@ -188,7 +197,7 @@ def growth(table: pd.DataFrame, limit_mib: float | None = None) -> Figure:
     figure, panels = grid_of(len(MEASURES), height=2.4, sharey=False)
     for axes, (name, title) in zip(panels, MEASURES.items(), strict=True):
         part = table.dropna(subset=[name]).sort_values("interactions")
-        axes.plot(part["interactions"], part[name], color=COLOURS["ours"], marker="o", markersize=3)
+        axes.plot(part["interactions"], part[name], color=SHOWN["ours"][1], marker="o", markersize=3)
         if len(part) > 1:
             axes.set_title(f"{title}\nslope {slope(part['interactions'], part[name]):.2f}")
         last = part.iloc[-1]
@@ -196,6 +205,10 @@ def growth(table: pd.DataFrame, limit_mib: float | None = None) -> Figure:
         axes.plot(part["interactions"], line, color=GREY, linestyle=":", linewidth=1, label="proportional")
         axes.set(xscale="log", yscale="log", xlabel="train interactions")
     if limit_mib:
-        panels[-1].axhline(limit_mib, color="black", linewidth=0.8, label=f"{limit_mib / 1024:g} GiB")
+        panels[-1].axhline(
+            limit_mib, color="black", linewidth=0.8, label=f"what a size may take: {limit_mib / 1024:g} GiB"
+        )
     legend_below(figure, panels)
+    if len(table) > 1:
+        figure.said = f"LightGCN Base on generated graphs, interactions {steepest(table)}"
     return figure

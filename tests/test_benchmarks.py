@@ -376,7 +376,7 @@ def grown(power=1.0):
     return pd.DataFrame({"interactions": sizes, **{name: 1e-6 * sizes**power for name in report.MEASURES}})
 
 
-FIGURES = {"bars": lambda table: report.bars(table), "growth": lambda _: report.growth(grown(), 20 * 1024)}
+FIGURES = {"points": lambda table: report.points(table), "growth": lambda _: report.growth(grown(), 20 * 1024)}
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -395,13 +395,15 @@ def test_a_figure_is_the_same_twice_and_nothing_is_cut_off(name, table):
     assert width <= theme.PAGE and box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
 
 
-def test_bars_have_the_measured_heights_on_a_logarithmic_axis(table):
-    base, contrastive, _ = report.bars(table).axes
-    assert base.get_yscale() == "log" and [axes.get_title("left") for axes in (base, contrastive)][0] == "base"
-    heights = [bar.get_height() for bar in base.patches]
-    assert heights[:2] == pytest.approx([0.24, 2.4])  # gccf: ours, textbook
-    bounds = [lines.get_segments()[0][0][1] for lines in base.collections]
+def test_marks_stand_at_the_measured_seconds_on_a_logarithmic_axis(table):
+    figure = report.points(table)
+    base, contrastive, _ = figure.axes
+    assert base.get_xscale() == "log" and base.get_title("left") == "Base"
+    marks = {line.get_label(): line.get_xdata() for line in base.lines}
+    assert marks["RepRec"][0] == pytest.approx(0.24) and marks["textbook: plain torch"][0] == pytest.approx(2.4)
+    bounds = marks["lower bound of the machine"]
     assert bounds == pytest.approx([0.06 * factor for factor in (0.8, 1, 20, 20, 9, 30)])
+    assert "textbook: " in figure.get_suptitle() and not base.patches  # no bar, which has no length on such an axis
 
 
 @pytest.mark.parametrize("power", [1.0, 2.0])

@@ -11,6 +11,7 @@ run_overlap          the overlap of a run, kept in its folder
 kept_measures        what was measured on vectors before they were left out of data/recorded
 trend                mean cosine of item pairs by the cosine of their texts
 item_maps            clusters of items and two-dimensional maps
+cluster_words        words that tell clusters of texts apart
 semantic_scores      slopes of trends and separation of clusters, each beside that of base
 risen_items          items whose overlap rises most, and how typical they are
 distant_users        users far apart in the graph but close in text

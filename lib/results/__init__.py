@@ -3,6 +3,7 @@
 writers           a frame as Markdown or LaTeX
 short_tables      what of a table fits on a screen
 layout            the order of rows in tables for people
+display_names     names that people read
 plots             one function per figure
 records           saves figures and tables with their record, and reads it back
 banner            what stands above outputs of the tiny scale

@@ -7,6 +7,7 @@ import re
 
 import pandas as pd
 
+from lib.results import display_names
 from lib.results.short_tables import short
 
 # what LaTeX would read as a command or does not have in a text font
@@ -27,7 +28,7 @@ def to_markdown(frame: pd.DataFrame) -> str:
 
 
 def to_page(frame: pd.DataFrame, whole: str) -> str:
-    """A frame as a Markdown table that fits on a screen, below a sentence on what is left out of it.
+    """A frame as a Markdown table that fits on a screen, with display names, below a sentence on what is left out.
 
     whole: the file beside it that holds everything.
     """
@@ -35,7 +36,7 @@ def to_page(frame: pd.DataFrame, whole: str) -> str:
     if len(shown) < len(frame) or shown.shape[1] < frame.shape[1]:
         sentences.append(f"[{whole}]({whole}) has everything.")
     above = " ".join(sentences)
-    return (f"{above}\n\n" if above else "") + to_markdown(shown)
+    return (f"{above}\n\n" if above else "") + to_markdown(display_names.in_table(shown))
 
 
 def to_latex(frame: pd.DataFrame) -> str:

@@ -5,10 +5,25 @@ import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
 from lib.evaluation.invariants import gain_bounds
-from lib.results.plots.theme import GREY, PAGE, PALE, Figure, figure_function, legend_below, light_grid
+from lib.papers.pte.published import HALF_DIGIT
+from lib.results import display_names
+from lib.results.plots.theme import (
+    COLOURS,
+    GREY,
+    MARKERS,
+    PAGE,
+    PALE,
+    Figure,
+    figure_function,
+    legend_below,
+    light_grid,
+)
 
-COLOURS = {"pte": "#D55E00", "others": "#0072B2"}
-STYLE = {"linestyle": "none", "marker": "o", "markersize": 3}
+STYLES = {
+    name: {"color": COLOURS[as_of], "marker": MARKERS[as_of], "markersize": 3.5, "linestyle": "none"}
+    for name, as_of in (("pte", "contrastive"), ("others", "base"))
+}
+NAMES = {"pte": "PtE", "others": "other methods"}
 
 
 @figure_function
@@ -23,14 +38,28 @@ def audit_figure(gained: pd.DataFrame, shares: pd.DataFrame) -> Figure:
     backbones = gained["backbone"].unique()
     for axes, backbone in zip(np.ravel(above.subplots(1, len(backbones))), backbones, strict=True):
         _gains(axes, gained[gained["backbone"] == backbone])
-        axes.set_title(f"cold start, {backbone}")
+        axes.set_title(f"cold start, {display_names.backbone(backbone)}")
     legend_below(above, above.axes)
     panels = below.subplots(len(groupings), len(datasets), sharey=True, squeeze=False)
     for row, grouping in zip(panels, groupings, strict=True):
         for axes, dataset in zip(row, datasets, strict=True):
             _shares(axes, shares.query("grouping == @grouping and dataset == @dataset"))
-            axes.set_title(f"{dataset}: share of tail {grouping}s")
+            axes.set_title(f"{dataset.capitalize()}: share of tail {grouping}s")
+    figure.said = _said(gained, shares)
     return figure
+
+
+def _said(gained: pd.DataFrame, shares: pd.DataFrame) -> str:
+    """How many of PtE's gains lie in the wedge, and in how many rows no share of the tail fits."""
+    wide = gained[gained["method"] == "pte"].pivot(index=["dataset", "backbone", "k", "next_k"], columns="metric")
+    wide = wide["gain"].reset_index()
+    bounds = np.array([gain_bounds(*pair) for pair in zip(wide["k"], wide["next_k"], strict=True)]).reshape(-1, 2)
+    room = 2 * HALF_DIGIT  # of a difference of two printed values
+    low, high = bounds[:, 0] * (wide["ndcg"] - room) - room, bounds[:, 1] * (wide["ndcg"] + room) + room
+    inside = wide["mrr"].between(low, high).sum()
+    none = shares["low"].isna().sum()
+    said = f"{inside} of PtE's {len(wide)} gains of MRR are possible beside those of NDCG"
+    return f"{said}; no share of the tail fits {none} of {len(shares)} rows"
 
 
 def _gains(axes, gained: pd.DataFrame) -> None:
@@ -42,9 +71,10 @@ def _gains(axes, gained: pd.DataFrame) -> None:
     axes.fill_between(ends, low, high, color=PALE, label="possible")
     for own, rows in wide.groupby(wide["method"] == "pte"):
         name = "pte" if own else "others"
-        axes.plot(rows["ndcg"], rows["mrr"], color=COLOURS[name], label=name, **STYLE)
+        axes.plot(rows["ndcg"], rows["mrr"], label=NAMES[name], **STYLES[name])
     for row in wide[wide["method"] == "pte"].itertuples():
-        axes.annotate(row.dataset, (row.ndcg, row.mrr), xytext=(4, 3), textcoords="offset points", fontsize=7)
+        style = {"xytext": (4, 3), "textcoords": "offset points", "fontsize": 7}
+        axes.annotate(row.dataset.capitalize(), (row.ndcg, row.mrr), **style)
     axes.axhline(0, color=GREY, linewidth=0.5)
     axes.set(xlabel=f"gain of NDCG, {k} to {next_k}", ylabel=f"gain of MRR, {k} to {next_k}")
     axes.margins(x=0.12)
@@ -56,14 +86,16 @@ def _shares(axes, shares: pd.DataFrame) -> None:
     """The range of shares of each method and metric, which is narrower than a dot where groups differ much."""
     shares = shares.reset_index(drop=True)
     for row in shares.itertuples():
-        colour = COLOURS.get(row.method, COLOURS["others"])
+        style = STYLES.get(row.method, STYLES["others"])
+        colour = style["color"]
         if np.isnan(row.low):
             axes.annotate("no share fits", (row.common, row.Index), color=colour, fontsize=7, ha="right", va="center")
         else:
             axes.plot([row.low, row.high], [row.Index] * 2, color=colour)
-            axes.plot((row.low + row.high) / 2, row.Index, color=colour, **STYLE)
+            axes.plot((row.low + row.high) / 2, row.Index, **style)
     axes.axvline(shares["common"].iloc[0], color=GREY, linewidth=0.5, linestyle=":")
-    axes.set_yticks(range(len(shares)), shares["method"] + " " + shares["metric"])
+    named = shares["method"].map(display_names.method) + " " + shares["metric"].map(display_names.metric)
+    axes.set_yticks(range(len(shares)), named)
     axes.set_ylim(len(shares) - 0.5, -0.5)
     axes.margins(x=0.12)
     axes.locator_params(axis="x", nbins=3)

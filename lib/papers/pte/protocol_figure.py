@@ -2,11 +2,22 @@
 
 import pandas as pd
 
-from lib.results.plots.theme import PAGE, Figure, figure_function, grid_of, legend_below, light_grid, whiskers
+from lib.results import display_names
+from lib.results.plots.theme import (
+    COLOURS,
+    MARKERS,
+    PAGE,
+    Figure,
+    figure_function,
+    grid_of,
+    legend_below,
+    light_grid,
+    whiskers,
+)
 
 NAMES = {"cold_start": "cold start", "leave_one_out": "leave-one-out"}
 CANDIDATES = {"full": "all items", "full_masked": "all unseen items", "neg100": "target and 100 negatives"}
-COLOURS = {"full": "#0072B2", "full_masked": "#D55E00", "neg100": "#009E73"}
+LOOKS = dict(zip(CANDIDATES, zip(COLOURS.values(), MARKERS.values(), strict=True), strict=False))
 
 
 @figure_function
@@ -23,11 +34,19 @@ def untrained_figure(table: pd.DataFrame, metric: str = "ndcg", k: int = 10) -> 
     figure.set_figwidth(PAGE)
     for one, part in zip(axes, panels, strict=True):
         _dots(one, part, methods)
-        one.set(title=NAMES[part["protocol"].iloc[0]], xlabel=f"{metric.upper()}@{k}", xlim=(0, None))
+        one.set(title=NAMES[part["protocol"].iloc[0]], xlabel=display_names.metric(f"{metric}@{k}"), xlim=(0, None))
     axes[0].set_yticks(range(len(methods)), [name.replace("_", " ") for name in methods])
     axes[0].set_ylim(len(methods) - 0.5, -0.5)
     legend_below(figure, axes)
+    figure.said = _said(table[~sampled], display_names.metric(f"{metric}@{k}"))
     return figure
+
+
+def _said(table: pd.DataFrame, metric: str) -> str:
+    """The best method of each protocol among all items."""
+    best = table.loc[table[table["candidates"] == "full"].groupby("protocol")["value"].idxmax()]
+    parts = [f"{row.method.replace('_', ' ')} {row.value:.3f} ({NAMES[row.protocol]})" for row in best.itertuples()]
+    return f"without training, the highest {metric} among all items is {display_names.listed(parts)}" if parts else ""
 
 
 def _dots(axes, table: pd.DataFrame, methods: list[str]) -> None:
@@ -35,8 +54,10 @@ def _dots(axes, table: pd.DataFrame, methods: list[str]) -> None:
     for shift, kind in enumerate(kinds):
         rows = table[table["candidates"] == kind]
         place = [methods.index(name) + 0.24 * (shift - (len(kinds) - 1) / 2) for name in rows["method"]]
-        style = {"fmt": "o", "markersize": 3.5, "capsize": 2, "elinewidth": 1.2, "clip_on": False}
-        axes.errorbar(rows["value"], place, xerr=whiskers(rows), color=COLOURS[kind], label=CANDIDATES[kind], **style)
+        colour, marker = LOOKS[kind]
+        style = {"color": colour, "marker": marker, "markerfacecolor": "white", "markersize": 4, "linestyle": "none"}
+        style |= {"capsize": 2, "elinewidth": 1.2, "clip_on": False, "label": CANDIDATES[kind]}
+        axes.errorbar(rows["value"], place, xerr=whiskers(rows), **style)
     axes.tick_params(axis="y", length=0)
     axes.locator_params(axis="x", nbins=5)
     light_grid(axes, "x")

@@ -5,15 +5,14 @@ import pandas as pd
 
 from lib.results.plots.theme import (
     BAND,
-    COLOURS,
     GREY,
-    ON_BARS,
     PAGE,
     Figure,
     figure_function,
     grid_of,
     legend_below,
     light_grid,
+    series,
     whiskers,
 )  # fmt: skip
 
@@ -28,15 +27,18 @@ def tuning_curves(curves: pd.DataFrame) -> Figure:
     """
     figure, panels = grid_of(2, height=2.3, columns=2, sharey=False)
     known = curves.dropna(subset=["validation_loss"])
-    for (name, rows), colour in zip(known.groupby("adapter", sort=False), COLOURS.values(), strict=False):
+    for name, style in series(known["adapter"]):
+        rows = known[known["adapter"] == name]
         for axes, measure in zip(panels, ("validation_loss", "validation_auc"), strict=True):
-            axes.plot(rows["step"], rows[measure], "o-", markersize=3, color=colour, label=name)
+            axes.plot(rows["step"], rows[measure], markersize=3.5, markerfacecolor="white", **style)
     panels[0].set(title="loss per answer token, validation samples", xlabel="step")
     panels[1].set(title="AUC, validation samples", xlabel="step")
     panels[1].axhline(0.5, color=GREY, linestyle="--", linewidth=0.8)
     for axes in panels:
         light_grid(axes)
     legend_below(figure, panels)
+    best = known.groupby("adapter", sort=False)["validation_auc"].max()
+    figure.said = f"highest AUC of validation samples: {', '.join(f'{name} {auc:.3f}' for name, auc in best.items())}"
     return figure
 
 
@@ -47,37 +49,43 @@ def shown_items(table: pd.DataFrame) -> Figure:
     table: columns model, k, value, ci_low, ci_high.
     """
     figure, (axes,) = grid_of(1, height=2.3, columns=1)
-    for (name, rows), colour in zip(table.groupby("model", sort=False), COLOURS.values(), strict=False):
-        rows = rows.sort_values("k")
-        axes.plot(rows["k"], rows["value"], "o-", markersize=3, color=colour, label=SYSTEMS.get(name, name))
-        axes.fill_between(rows["k"], rows["ci_low"], rows["ci_high"], color=colour, **BAND)
+    figure.set_figwidth(0.75 * PAGE)
+    for name, style in series(table["model"]):
+        rows = table[table["model"] == name].sort_values("k")
+        style["label"] = SYSTEMS.get(name, name)
+        axes.plot(rows["k"], rows["value"], markersize=3.5, markerfacecolor="white", **style)
+        axes.fill_between(rows["k"], rows["ci_low"], rows["ci_high"], color=style["color"], **BAND)
     axes.axhline(0.5, color=GREY, linestyle="--", linewidth=0.8)
     axes.set(xlabel="items in the prompt", ylabel="AUC", xticks=sorted(set(table["k"])))
     light_grid(axes)
     axes.legend()
+    best = table.loc[table["value"].idxmax()]
+    system = SYSTEMS.get(best["model"], best["model"])
+    figure.said = f"the highest AUC, {best['value']:.3f}, is {system}'s with {best['k']} items in the prompt"
     return figure
 
 
 @figure_function
 def tuned_and_shown(table: pd.DataFrame) -> Figure:
-    """AUC by what the prompts show, a bar per tuning (the paper's Figure 4).
+    """AUC by what the prompts show, a mark per tuning (the paper's Figure 4).
 
     table: columns tuned, shown, value, ci_low, ci_high.
     """
     figure, (axes,) = grid_of(1, height=2.4, columns=1)
     figure.set_figwidth(0.8 * PAGE)
     shown, tunings = list(dict.fromkeys(table["shown"])), list(dict.fromkeys(table["tuned"]))
-    width = 0.8 / len(tunings)
-    for shift, (tuned, colour) in enumerate(zip(tunings, COLOURS.values(), strict=False)):
+    for shift, (tuned, style) in enumerate(series(tunings)):
         rows = table[table["tuned"] == tuned].set_index("shown").loc[shown]
-        place = np.arange(len(shown)) + (shift - (len(tunings) - 1) / 2) * width
-        axes.bar(place, rows["value"], width * 0.92, yerr=whiskers(rows), color=colour, label=tuned, error_kw=ON_BARS)
+        place = np.arange(len(shown)) + 0.15 * (shift - (len(tunings) - 1) / 2)
+        style |= {"linestyle": "none", "markersize": 4, "capsize": 2, "elinewidth": 1}
+        axes.errorbar(place, rows["value"], whiskers(rows), markerfacecolor="white", **style)
     axes.axhline(0.5, color=GREY, linestyle="--", linewidth=0.8)
     axes.set_xticks(range(len(shown)), shown)
-    # bars start at a coin's AUC less its distance to the lowest whisker, so that differences can be seen
-    axes.set(ylabel="AUC", ylim=(min(0.45, table["ci_low"].min() - 0.02), None), xlabel="items in the prompt")
+    axes.set(ylabel="AUC", xlabel="items in the prompt")
     light_grid(axes)
     axes.legend(title="tuned on")
+    best = table.groupby("shown", sort=False)["value"].mean()
+    figure.said = f"on average over tunings, prompts with {best.idxmax()} items have the highest AUC, {best.max():.3f}"
     return figure
 
 
@@ -88,9 +96,15 @@ def consistency(curves: pd.DataFrame) -> Figure:
     curves: columns model, place, accuracy.
     """
     figure, (axes,) = grid_of(1, height=2.2, columns=1)
-    for (name, rows), colour in zip(curves.groupby("model", sort=False), COLOURS.values(), strict=False):
-        axes.plot(rows["place"], rows["accuracy"], color=colour, label=name)
+    figure.set_figwidth(0.75 * PAGE)
+    ends = []
+    for name, style in series(curves["model"]):
+        rows = curves[curves["model"] == name]
+        style |= {"label": SYSTEMS.get(name, name), "markersize": 3.5, "markerfacecolor": "white", "markevery": 0.15}
+        axes.plot(rows["place"], rows["accuracy"], **style)
+        ends.append(f"{style['label']} {rows['accuracy'].iloc[0]:.2f} to {rows['accuracy'].iloc[-1]:.2f}")
     axes.set(xlabel="samples, by variance of their predictions", ylabel="accuracy of a moving window")
     light_grid(axes)
     axes.legend()
+    figure.said = f"accuracy from the most to the least consistent samples: {', '.join(ends)}"
     return figure

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from lib.results.plots.theme import COLOURS, GREY, PAGE, Figure, figure_function, grid_of, light_grid, whiskers
+from lib.results import display_names
+from lib.results.plots.theme import COLOURS, GREY, PAGE, Figure, figure_function, grid_of, light_grid, series, whiskers
 
 NAMES = {
     "recent": "most recent", "title": "title text", "text": "text", "colla": "collaborative",
@@ -22,16 +23,25 @@ def alignment_curves(history: pd.DataFrame, recall: pd.DataFrame) -> Figure:
     panels[0].plot(history["epoch"], history["loss"], color=COLOURS["base"])
     panels[0].set(title="loss (Eq. 5)", xlabel="epoch")
     panels[1].plot(history["epoch"], history[measure], color=COLOURS["base"])
-    panels[1].set(title=f"{measure} of held-out items", xlabel="epoch", ylim=(0, None))
-    for (state, rows), colour in zip(recall.groupby("state", sort=False), COLOURS.values(), strict=False):
-        panels[2].plot(rows["k"], rows["recall"], "o-", markersize=3, color=colour, label=state)
+    panels[1].set(title=f"{display_names.metric(measure)} of held-out items", xlabel="epoch", ylim=(0, None))
+    for state, style in series(recall["state"]):
+        rows = recall[recall["state"] == state]
+        panels[2].plot(rows["k"], rows["recall"], markersize=3.5, markerfacecolor="white", **style)
     chance = recall.drop_duplicates("k")
     panels[2].plot(chance["k"], chance["chance"], "--", color=GREY, label="chance")
-    panels[2].set(title="recall of held-out items at k", xlabel="k", xscale="log", ylim=(0, None))
+    panels[2].set(title="Recall of held-out items at k", xlabel="k (logarithmic)", xscale="log", ylim=(0, None))
     panels[2].legend()
     for axes in panels:
         light_grid(axes)
+    figure.said = _found(recall)
     return figure
+
+
+def _found(recall: pd.DataFrame, k: int = 10) -> str:
+    at = recall[recall["k"] == k]
+    values = [f"{row.recall:.3f} {row.state}" for row in at.itertuples()]
+    chance = f", chance {at['chance'].max():.3f}" if len(at) else ""
+    return f"Recall@{k} of held-out items by their text: {', '.join(values)} alignment{chance}"
 
 
 @figure_function
@@ -49,4 +59,7 @@ def relevance_bars(table: pd.DataFrame) -> Figure:
     axes.invert_yaxis()
     axes.set(xlabel="AUC of the retrieved items' ratings for the target's label")
     light_grid(axes, "x")
+    best = table.loc[table["value"].idxmax()]
+    figure.said = f"the most telling kind of retrieval is {NAMES.get(best['vectors'], best['vectors'])}"
+    figure.said += f", AUC {best['value']:.3f} [{best['ci_low']:.3f}, {best['ci_high']:.3f}]"
     return figure

@@ -4,9 +4,23 @@ import pandas as pd
 
 from lib.core.names import BACKBONES
 from lib.evaluation.verdicts.claims_on_ranking import kind_of_base
-from lib.results.plots.theme import GREY, PAGE, PALE, Figure, colour_of, figure_function, grid_of, legend_below, ordered
+from lib.evaluation.verdicts.rules import PRIMARY
+from lib.results import display_names
+from lib.results.plots.theme import (
+    GREY,
+    PAGE,
+    PALE,
+    Figure,
+    colour_of,
+    figure_function,
+    grid_of,
+    legend_below,
+    marker_of,
+    ordered,
+)
+from lib.results.writers import signed
 
-KINDS = {"matched base": "against base with the same settings", "base": "against base as published"}
+KINDS = {"matched base": "against Base with the same settings", "base": "against Base as published"}
 
 
 @figure_function
@@ -19,6 +33,7 @@ def forest(table: pd.DataFrame, pooled: pd.DataFrame) -> Figure:
     table = table[table["verdict"].notna()].assign(kind=kind_of_base(table["against"]))
     alignments, backbones = ordered(pooled["alignment"]), ordered(table["backbone"], BACKBONES)
     kinds = [kind for kind in KINDS if kind in set(pooled["against"])]
+    metric = display_names.metric(PRIMARY)  # that verdicts are about
     figure, panels = grid_of(len(alignments), height=0.3 * (len(backbones) + 1.6) + 0.7, columns=2)
     figure.set_figwidth(PAGE)
     for axes, alignment in zip(panels, alignments, strict=True):
@@ -27,19 +42,32 @@ def forest(table: pd.DataFrame, pooled: pd.DataFrame) -> Figure:
         for kind in kinds:
             colour, shift = _style(alignment, kind, kinds)
             rows = table[(table["alignment"] == alignment) & (table["kind"] == kind)]
-            _cells(axes, rows, backbones, shift, colour)
+            _cells(axes, rows, backbones, shift, colour, marker_of(alignment))
             mean = pooled[(pooled["alignment"] == alignment) & (pooled["against"] == kind)]
             _diamond(axes, mean, len(backbones) + 0.15 + shift, colour)
-        axes.set(title=f"{alignment} alignment", xlabel="change of test recall@20 in %")
+        axes.set(title=f"{display_names.alignment(alignment)} alignment", xlabel=f"change of test {metric} in %")
         axes.tick_params(axis="y", length=0)
         axes.sharex(panels[0])
-    panels[0].set_yticks(range(len(backbones) + 1), [*backbones, "mean"], weight="bold")
+    names = [display_names.backbone(name) for name in backbones]
+    panels[0].set_yticks(range(len(backbones) + 1), [*names, "mean"], weight="bold")
     panels[0].set_ylim(len(backbones) + 0.7, -0.6)
     for shade, kind in zip((GREY, PALE), kinds, strict=False):  # entries for the legend only
         panels[0].plot([], [], "o", markersize=3.5, color=shade, label=KINDS[kind])
     panels[0].plot([], [], "o", markersize=3.5, color=GREY, fillstyle="none", label="hollow: inconclusive")
     legend_below(figure, panels)
+    figure.said = _said(table, pooled, kinds[0], metric)
     return figure
+
+
+def _said(table: pd.DataFrame, pooled: pd.DataFrame, kind: str, metric: str) -> str:
+    """The mean change of each alignment against the fairest base, and in how many backbones it shows."""
+    parts = []
+    for name in ordered(pooled["alignment"]):
+        mean = pooled[(pooled["alignment"] == name) & (pooled["against"] == kind)].iloc[0]
+        verdicts = table.loc[(table["alignment"] == name) & (table["kind"] == kind), "verdict"]
+        each = ", ".join(f"{word} in {(verdicts == word).sum()}" for word in ("better", "worse"))
+        parts.append(f"{display_names.alignment(name)} {mean['difference']:+.1%} (clearly {each} of {len(verdicts)})")
+    return signed(f"{metric} {KINDS[kind]}, on average: {', '.join(parts)}")
 
 
 def _style(alignment: str, kind: str, kinds: list[str]) -> tuple[str, float]:
@@ -48,14 +76,14 @@ def _style(alignment: str, kind: str, kinds: list[str]) -> tuple[str, float]:
     return colour, (kinds.index(kind) - (len(kinds) - 1) / 2) * 0.3
 
 
-def _cells(axes, rows: pd.DataFrame, backbones: list[str], shift: float, colour: str) -> None:
-    """One dot with its interval for each backbone; filled where the verdict is better or worse."""
+def _cells(axes, rows: pd.DataFrame, backbones: list[str], shift: float, colour: str, marker: str) -> None:
+    """One mark with its interval for each backbone; filled where the verdict is better or worse."""
     place = [backbones.index(name) + shift for name in rows["backbone"]]
     value, low, high = (100 * rows[name] / rows["base"] for name in ("difference", "ci_low", "ci_high"))
     style = {"fmt": "none", "elinewidth": 1.2, "capsize": 2, "color": colour}
     axes.errorbar(value, place, xerr=[value - low, high - value], **style)
     fill = [colour if verdict != "inconclusive" else "white" for verdict in rows["verdict"]]
-    axes.scatter(value, place, 16, fill, edgecolors=colour, zorder=3, gid="backbones")
+    axes.scatter(value, place, 18, fill, marker=marker, edgecolors=colour, zorder=3, gid="backbones")
 
 
 def _diamond(axes, mean: pd.DataFrame, place: float, colour: str) -> None:

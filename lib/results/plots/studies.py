@@ -3,8 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from lib.evaluation.verdicts.rules import PRIMARY
+from lib.results import display_names
 from lib.results.plots.theme import (
     GREY,
+    PAGE,
     Figure,
     colour_of,
     figure_function,
@@ -12,6 +15,7 @@ from lib.results.plots.theme import (
     legend_below,
     light_grid,
     ordered,
+    style_of,
     whiskers,
 )
 
@@ -20,88 +24,128 @@ SETTINGS = {
     "mask_ratio": "share of masked nodes",
     "embedding_size": "embedding size",
 }
+CONDITIONS = {"noise": "random interactions added, as a share of the train split"}
 
 
 @figure_function
-def study_lines(table: pd.DataFrame, x: str, metric: str = "recall@20", gains: pd.DataFrame | None = None) -> Figure:
-    """A test metric against a study's condition `x`, one line per alignment, with 95% intervals over users.
+def study_lines(table: pd.DataFrame, x: str, metric: str = PRIMARY, gains: pd.DataFrame | None = None) -> Figure:
+    """A test metric against a study's numeric condition `x`, one line per alignment, with 95% intervals over users.
 
     table: x, alignment, metric, mean, ci_low, ci_high; gains adds a panel of the paired differences to base: x,
-    alignment, metric, difference, ci_low, ci_high. Values that are no numbers stand in their order.
+    alignment, metric, difference, ci_low, ci_high, verdict.
     """
     gains = None if gains is None or gains.empty else gains  # of a grid of base models
     figure, panels = grid_of(1 if gains is None else 2, height=2.4, sharey=False)
     _lines(panels[0], table[table["metric"] == metric].rename(columns={"mean": "value"}), x)
-    panels[0].set(title=f"test {metric}, 95% CI over users", xlabel=x)
+    shown, label = display_names.metric(metric), CONDITIONS.get(x, x)
+    panels[0].set(title=f"test {shown}, 95% CI over users", xlabel=label)
     if gains is not None:
-        _lines(panels[1], gains[gains["metric"] == metric].rename(columns={"difference": "value"}), x)
+        gains = gains[gains["metric"] == metric]
+        _lines(panels[1], gains.rename(columns={"difference": "value"}), x)
         panels[1].axhline(0, color=GREY, linewidth=0.8, linestyle=":")
-        panels[1].set(title="difference to base, users paired", xlabel=x)
+        panels[1].set(title="difference to Base, users paired", xlabel=label)
+        figure.said = f"{shown} against Base: {_counts(gains)}"
     legend_below(figure, panels)
     return figure
 
 
 @figure_function
-def study_gains(gains: pd.DataFrame, x: str, metrics=("recall@20", "ndcg@20"), against: str = "base") -> Figure:
-    """Paired differences by the condition `x`, one panel per metric, with 95% intervals over users.
+def study_gains(gains: pd.DataFrame, x: str, metrics=(PRIMARY, "ndcg@20"), against: str = "Base") -> Figure:
+    """Paired differences, one row per condition `x` and one panel per metric, with 95% intervals over users.
 
-    gains: x, alignment, metric, difference, ci_low, ci_high.
+    gains: x, alignment, metric, difference, ci_low, ci_high, verdict. Values of x are encoders or alignments.
     """
-    figure, panels = grid_of(len(metrics), height=2.6, sharey=False)
+    values = list(dict.fromkeys(gains[x]))
+    per_row = gains.groupby(x)["alignment"].nunique().max()
+    figure, panels = grid_of(len(metrics), height=(0.12 * per_row + 0.14) * len(values) + 0.7, columns=2)
+    figure.set_figwidth(PAGE)
     for axes, metric in zip(panels, metrics, strict=True):
-        _lines(axes, gains[gains["metric"] == metric].rename(columns={"difference": "value"}), x)
-        axes.axhline(0, color=GREY, linewidth=0.8, linestyle=":")
-        axes.tick_params(axis="x", rotation=30)
-        axes.set_title(f"test {metric}, difference to {against}")
-    legend_below(figure, panels)
+        _rows(axes, gains[gains["metric"] == metric].rename(columns={"difference": "value"}), x, values)
+        axes.axvline(0, color=GREY, linewidth=0.8, linestyle=":")
+        axes.set_xlabel(f"test {display_names.metric(metric)}, difference to {against}")
+    name = display_names.encoder if x == "encoder" else display_names.alignment
+    panels[0].set_yticks(range(len(values)), [name(value) for value in values])
+    panels[0].set_ylim(len(values) - 0.5, -0.5)
+    judged = gains[gains["metric"] == metrics[0]]
+    counts = _shares(judged)
+    if set(gains[x]) != set(gains["alignment"]):  # or the rows are the alignments
+        legend_below(figure, panels)
+        counts = _counts(judged)
+    figure.said = f"{display_names.metric(metrics[0])} against {against}: {counts}"
     return figure
 
 
-@figure_function
-def sensitivity_lines(table: pd.DataFrame, metric: str = "recall@20") -> Figure:
-    """A test metric against one setting per panel, one line per alignment; the published value has a ring.
+def _counts(gains: pd.DataFrame) -> str:
+    """'Contrastive is clearly better in 0 and worse in 1 of 3' for each alignment."""
+    own = {name: gains.loc[gains["alignment"] == name] for name in ordered(gains["alignment"])}
+    return "; ".join(f"{display_names.alignment(name)} is {_shares(rows)}" for name, rows in own.items())
 
-    table: columns setting, value, published (bool), alignment, metric, mean, ci_low, ci_high.
+
+def _shares(gains: pd.DataFrame) -> str:
+    verdicts = gains["verdict"]
+    counts = [f"{word} in {(verdicts == word).sum()}" for word in ("better", "worse")]
+    return f"clearly {', '.join(counts)} of {len(verdicts)}"
+
+
+@figure_function
+def sensitivity_lines(table: pd.DataFrame, metric: str = PRIMARY) -> Figure:
+    """A test metric against one setting per panel, one line per alignment; the published value is filled.
+
+    table: columns setting, value, published (bool), alignment, metric, mean, ci_low, ci_high. Values stand at equal
+    distances, the marks of alignments beside each other.
     """
     table = table[table["metric"] == metric]
     settings = list(table["setting"].unique())
-    figure, panels = grid_of(len(settings), height=2.3, columns=2)
+    figure, panels = grid_of(len(settings), height=2.0, columns=2, sharey=False)
     for axes, setting in zip(panels, settings, strict=True):
         part = table[table["setting"] == setting]
-        _lines(axes, part.rename(columns={"value": "at", "mean": "value"}), "at")
-        ring = part[part["published"]]
-        axes.scatter(ring["value"], ring["mean"], s=60, facecolors="none", edgecolors="black", label="published value")
-        values = np.sort(part["value"].unique())
-        axes.set(xlabel=SETTINGS.get(setting, setting), xscale="log" if values[-1] > 5 * values[0] else "linear")
-        axes.set_xticks(values, [f"{value:g}" for value in values])
-        axes.minorticks_off()
+        values = list(np.sort(part["value"].unique()))
+        part = part.rename(columns={"mean": "at"}).assign(place=part["value"].map(values.index))
+        _lines(axes, part.drop(columns="value").rename(columns={"at": "value"}), "place", apart=0.1)
+        axes.set(xlabel=SETTINGS.get(setting, setting), xlim=(-0.4, len(values) - 0.6))
+        axes.set_xticks(range(len(values)), [f"{value:g}" for value in values])
     for axes in panels[::2]:
-        axes.set_ylabel(f"test {metric}, 95% CI")
+        axes.set_ylabel(f"test {display_names.metric(metric)}")
+    panels[0].plot([], [], "o", color=GREY, markersize=4.5, label="filled: published value; bars: 95% CI over users")
     legend_below(figure, panels)
+    figure.said = _widest(table, metric)
     return figure
 
 
-def _lines(axes, table: pd.DataFrame, x: str) -> None:
-    """`value` with whiskers ci_low..ci_high by `x`, one line per alignment; names on the axis get no lines between."""
-    numeric = pd.api.types.is_numeric_dtype(table[x])
-    values = sorted(table[x].unique()) if numeric else list(table[x].unique())
-    places = dict(zip(values, values if numeric else range(len(values)), strict=True))
+def _widest(table: pd.DataFrame, metric: str) -> str:
+    """The setting of an alignment over which the metric ranges most."""
+    groups = table.groupby(["setting", "alignment"], sort=False)["mean"]
+    widest = (groups.max() - groups.min()).sort_values(ascending=False)
+    setting, alignment = widest.index[0]
+    own = table[(table["setting"] == setting) & (table["alignment"] == alignment)]["mean"]
+    what = f"the {SETTINGS.get(setting, setting)} ({display_names.alignment(alignment)})"
+    return f"{display_names.metric(metric)} moves most with {what}, from {own.min():.3f} to {own.max():.3f}"
+
+
+def _lines(axes, table: pd.DataFrame, x: str, apart: float | None = None) -> None:
+    """`value` with whiskers by the numbers `x`, one line per alignment, `apart` from each other or they hide one."""
     alignments = ordered(table["alignment"])
-    # side by side, where several alignments have a mark at the same name
-    shared = not numeric and table.groupby(x)["alignment"].nunique().max() > 1
+    apart = 0.02 * (table[x].max() - table[x].min()) if apart is None else apart
     for index, alignment in enumerate(alignments):
-        shift = 0.15 * (index - (len(alignments) - 1) / 2) if shared else 0
-        rows = table[table["alignment"] == alignment]
-        rows = rows.assign(place=rows[x].map(places).astype(float) + shift).sort_values("place")
-        style = {
-            "marker": "o",
-            "markersize": 3,
-            "capsize": 2,
-            "elinewidth": 0.8,
-            "linestyle": "-" if numeric else "none",
-        }
-        colour = colour_of(alignment)
-        axes.errorbar(rows["place"], rows["value"], whiskers(rows), color=colour, label=alignment, **style)
-    if not numeric:
-        axes.set_xticks(range(len(values)), values)
+        rows = table[table["alignment"] == alignment].sort_values(x)
+        place = rows[x].astype(float) + apart * (index - (len(alignments) - 1) / 2)
+        style = style_of(alignment) | {"capsize": 2, "elinewidth": 0.8}
+        axes.errorbar(place, rows["value"], whiskers(rows), **style)
+        if "published" in rows:
+            style = {"s": 20, "color": colour_of(alignment), "marker": style["marker"], "zorder": 3}
+            axes.scatter(place[rows["published"]], rows["value"][rows["published"]], gid="published value", **style)
     light_grid(axes)
+
+
+def _rows(axes, table: pd.DataFrame, x: str, values: list) -> None:
+    """`value` with its interval in the row of each `x`, alignments of one row below each other."""
+    for row, value in enumerate(values):
+        part = table[table[x] == value]
+        alignments = ordered(part["alignment"])
+        for index, alignment in enumerate(alignments):
+            rows = part[part["alignment"] == alignment]
+            height = row + 0.22 * (index - (len(alignments) - 1) / 2)
+            style = style_of(alignment) | {"capsize": 2, "elinewidth": 1, "linestyle": "none"}
+            axes.errorbar(rows["value"], [height] * len(rows), xerr=whiskers(rows), **style)
+    axes.tick_params(axis="y", length=0)
+    light_grid(axes, "x")
