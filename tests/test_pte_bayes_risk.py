@@ -72,6 +72,18 @@ def test_pairs_are_held_out_ones_and_their_negatives(world, splits):
     assert keys(whole.train, 1) | keys(whole.test, 1) == held, "everything here is warm"
 
 
+def test_excluded_interactions_are_neither_positives_nor_negatives(world):
+    _, observed, held_out = world
+    kept = np.random.default_rng(1).random(held_out.nnz) < 0.5
+    users, items = held_out.nonzero()
+    halves = [csr_matrix((np.ones(m.sum()), (users[m], items[m])), (USERS, ITEMS)) for m in (kept, ~kept)]
+    others = set(zip(*halves[1].nonzero(), strict=True))
+    for excluded, meets in ((halves[1], False), (None, True)):
+        found = labelled_pairs.splits(observed, halves[0], excluded=excluded)
+        pairs = set().union(*(keys(part, label) for one in found.values() for part in one[:2] for label in (0, 1)))
+        assert bool(pairs & others) == meets  # without being told, some of them are taken for negatives
+
+
 def test_cold_ones_are_in_no_training_pair(world, splits):
     for name, side in (("cold users", 0), ("cold items", 1)):
         cold = (splits[name].cold_users, splits[name].cold_items)[side]

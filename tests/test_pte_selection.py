@@ -1,6 +1,7 @@
 """Selection of profiles as a whole, in a world where the good one is known, and its settings."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -9,6 +10,7 @@ from lib.core.files import ROOT
 from lib.evaluation.significance import bootstrap_mean
 from lib.papers.pte.selection import settings as selection_settings
 from lib.papers.pte.selection.candidate_selectors import POLICIES, table
+from lib.papers.pte.selection.figures import policies_figure
 from lib.papers.pte.selection.planted_comparison import compared
 from lib.papers.pte.selection.planted_world import KINDS, planted_world
 from lib.papers.pte.selection.rewards import parts
@@ -30,8 +32,8 @@ def world():
 
 
 def test_the_policy_picks_what_is_good_for_most_of_those_it_has_not_seen(outcomes):
-    for _, worth in outcomes:
-        for values in worth.values():
+    for outcome in outcomes:
+        for values in outcome.worth.values():
             assert values["grpo"]["good"].mean() >= 0.6
             assert 0.15 < values["random"]["good"].mean() < 0.4
 
@@ -39,20 +41,20 @@ def test_the_policy_picks_what_is_good_for_most_of_those_it_has_not_seen(outcome
 @pytest.mark.parametrize("other", ["candidate0", "medoid"])
 def test_the_policy_beats_the_first_and_the_most_central_candidate_on_held_out_interactions(outcomes, other):
     gains = [
-        values["grpo"]["r_col"] - values[other]["r_col"] for _, worth in outcomes for values in worth.values()
+        values["grpo"]["r_col"] - values[other]["r_col"] for outcome in outcomes for values in outcome.worth.values()
     ]  # fmt: skip
     low, _ = bootstrap_mean(np.concatenate(gains), np.random.default_rng(0))
     assert low > 0 and all(gain.mean() > 0 for gain in gains)
 
 
 def test_the_oracle_bounds_what_can_be_gained(outcomes):
-    for found, _ in outcomes:
+    for found in (outcome.table for outcome in outcomes):
         rewards = found[found.metric == "reward"].pivot(index="side", columns="policy", values="value")
         assert (rewards.idxmax(axis=1) == "oracle").all()
 
 
 def test_the_table_is_tidy(outcomes):
-    found, worth = outcomes[0]
+    found, worth, _ = outcomes[0]
     assert list(found) == ["dataset", "side", "policy", "seed", "metric", "value", "ci_low", "ci_high"]
     assert set(found.policy) == set(POLICIES) and set(found.side) == {"user", "item"}
     assert not found.duplicated(["side", "policy", "metric"]).any() and not found.isna().any().any()
@@ -62,6 +64,14 @@ def test_the_table_is_tidy(outcomes):
     # an entity without a metric is left out of its mean
     line = table({"grpo": {"r_col": np.array([1, np.nan, 0.5])}}, "toys", "user", 3, np.random.default_rng(0))
     assert line.value.tolist() == [0.75] and line.seed.tolist() == [3]
+
+
+def test_the_figure_has_a_dot_for_each_policy_and_seed(outcomes):
+    figure = policies_figure(pd.concat([outcome.table for outcome in outcomes]))
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["users", "items"] * 2
+    for axes in figure.axes:
+        dots = [line.get_xdata() for line in axes.lines if line.get_marker() == "o"]
+        assert sorted(map(len, dots)) == [len(POLICIES)] * len(SEEDS)
 
 
 def test_the_worlds_candidates_are_what_they_are_called(world):

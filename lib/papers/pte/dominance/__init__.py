@@ -11,6 +11,7 @@ probes         classifiers of equal effort
 bayes_risk     how well the probes predict from each table
 roc_order      Blackwell's order for two states: one ROC curve above the other
 fusion         what IDs add to texts, by the number of training pairs and the capacity of the probe
+statements     ISI beside the published figure, and a sentence for each claim
 resampling     bootstrap weights and intervals
 figures        heat maps, ROC curves with their band, the increment by training pairs
 """

@@ -34,8 +34,12 @@ class Split(NamedTuple):
     cold_items: np.ndarray
 
 
-def splits(observed: csr_matrix, held_out: csr_matrix, seed: int = 0) -> dict[str, Split]:
+def splits(
+    observed: csr_matrix, held_out: csr_matrix, seed: int = 0, excluded: csr_matrix | None = None
+) -> dict[str, Split]:
     """The four splits by name, from matrices [n_users, n_items] that share no pair.
+
+    excluded: further interactions, which are neither positives nor negatives, such as those of a validation split.
 
     warm        30% of the pairs of users and items that both have observed interactions
     cold users  all pairs of 30% of the users
@@ -46,7 +50,7 @@ def splits(observed: csr_matrix, held_out: csr_matrix, seed: int = 0) -> dict[st
     """
     _check(observed, held_out)
     rng = np.random.default_rng(seed)
-    known = pair_keys(observed + held_out)
+    known = pair_keys(observed + held_out if excluded is None else observed + held_out + excluded)
     users, items = (ids.astype(np.int64) for ids in held_out.nonzero())
     of_users, of_items = observed.getnnz(axis=1), observed.getnnz(axis=0)
     nobody = np.zeros(len(of_users), bool), np.zeros(len(of_items), bool)
@@ -81,15 +85,23 @@ def with_negatives(
     """
     if not len(items):
         return Pairs(users, items, np.zeros(0))
+    known = np.unique(known)  # once, since isin would sort it in every round
     drawn, open_ones = rng.choice(items, len(items)), np.arange(len(items))
     for _ in range(ROUNDS):
-        open_ones = open_ones[np.isin(users[open_ones] * n_items + drawn[open_ones], known)]
+        open_ones = open_ones[_among(users[open_ones] * n_items + drawn[open_ones], known)]
         if not len(open_ones):
             break
         drawn[open_ones] = rng.choice(items, len(open_ones))
-    kept = ~np.isin(users * n_items + drawn, known)
+    kept = ~_among(users * n_items + drawn, known)
     labels = np.repeat([1.0, 0.0], kept.sum())
     return Pairs(np.tile(users[kept], 2), np.concatenate([items[kept], drawn[kept]]), labels)
+
+
+def _among(keys: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Which keys [n] are in `known`, which is sorted."""
+    if not len(known):
+        return np.zeros(len(keys), bool)
+    return known[np.searchsorted(known, keys).clip(max=len(known) - 1)] == keys
 
 
 def pair_keys(matrix: csr_matrix) -> np.ndarray:

@@ -16,5 +16,7 @@ loop          rounds in which users and items read each other
 monitors      whether profiles collapse, drift or are stable
 recording     profiles on disk, found again after a crash
 candidates    writes the profiles of a dataset; tells the cost first
+replay        the prompts behind a recording, rendered anew, and whether one breaks a rule
+figures       what the monitors say of each round
 settings      the block `profiling` of params/papers/pte.yaml
 """

@@ -76,6 +76,11 @@ def study(dataset: str, scale: str, limit: int | None = None, data: Path = datas
     return Study(datasets.load_sequences(dataset, data=data), wording, profiling.load(scale), limit)
 
 
+def recorded_scale(dataset: str, scale: str, writer: str, data: Path = datasets.DATA) -> str:
+    """`scale` where the profiles of a dataset are recorded at it, else tiny, the trial of a few users."""
+    return scale if (recording.folder(dataset, scale, writer, None, data) / "profiles.parquet").is_file() else "tiny"
+
+
 def load(dataset: str, scale: str, writer: str, limit: int | None = None, data: Path = datasets.DATA) -> pd.DataFrame:
     """The recorded profiles of a dataset (Loop.profiles); raises what recording.load does."""
     command = f"python -m lib candidates {dataset} --model {writer} --scale {scale}"
@@ -117,7 +122,7 @@ def record(
 
 def write(about: Study, place: Record, writer, total: int, encode=None) -> Iterator[str]:
     """Run the rounds and record them; yields a sentence on each side. `total` is how many answers are expected."""
-    encode = encode or _encode(about.settings.encoder)
+    encode = encode or unit_vectors(about.settings.encoder)
     parsers = {side: about.parser(side) for side in TYPICAL}
     with Progress(total, "profiles", "answer") as progress:
 
@@ -141,7 +146,7 @@ def identity(about: Study, settings: LocalModel | EndpointModel) -> dict[str, st
     return {"prompts": about.prompts, "model": digest(weights, how)}
 
 
-def _encode(encoder: str, cache: Path = ROOT / "data/cache/text"):
+def unit_vectors(encoder: str, cache: Path = ROOT / "data/cache/text"):
     """Texts to unit vectors by a named encoder."""
     how = encoders.settings(encoder)
     return lambda texts: encoders.encode(texts, how, cache)[0]

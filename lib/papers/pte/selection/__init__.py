@@ -15,6 +15,9 @@ objective            advantages and the clipped objective, summed over all candi
 training             fits a policy, or a regression to compare it with
 sweeps               users by the items' profiles, items by the users', twice
 candidate_selectors  policy, regression, medoid, chance, first and best candidate, and their table
+recorded_sides       recorded profiles as the two sides
+comparison           policies trained on one half of the entities and compared on the other
+figures              what the picks of each policy are worth
 planted_world        a made-up world where it is known which candidate is good
-planted_comparison   its policies, trained on one half of the entities and compared on the other
+planted_comparison   the comparison there, with the share of good picks
 """
