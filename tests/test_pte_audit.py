@@ -141,8 +141,9 @@ def test_the_figure_shows_every_row(cold, tail):
     gained = [axes for axes in figure.axes if "cold start" in axes.get_title(loc="left")]
     assert len(gained) == 2 and len(figure.axes) == 2 + 6
     for axes in gained:
-        assert {text.get_text() for text in axes.texts} == {"movies", "toys", "sports"}
+        assert {text.get_text() for text in axes.texts} == {"Movies", "Toys", "Sports"}
         points = {line.get_label(): len(line.get_xdata()) for line in axes.lines}
-        assert points["pte"] == 3 and points["others"] == 9 * 3
+        assert points["PtE"] == 3 and points["other methods"] == 9 * 3
     told = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert told.count("no share fits") == 2
+    assert figure.get_suptitle().endswith(f"no share of the tail fits 2 of {len(shares)} rows")

@@ -191,7 +191,7 @@ def test_the_figure_shows_each_mean_once(results):
     figure = untrained_figure(both)
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["cold start", "leave-one-out", "leave-one-out"]
     shown = both.query("group == 'overall' and metric == 'ndcg' and k == 10")
-    drawn_values = [line.get_xdata() for axes in figure.axes for line in axes.lines if line.get_marker() == "o"]
+    drawn_values = [line.get_xdata() for axes in figure.axes for line in axes.lines if line.get_marker() in "o^s"]
     assert sorted(np.concatenate(drawn_values)) == pytest.approx(sorted(shown.value))
     assert {text.get_text() for text in figure.legends[0].get_texts()} == set(CANDIDATES.values())
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from lib.core.files import ROOT, sha256
+from lib.results import display_names
 from lib.results.short_tables import ROWS, WIDTH, short
 from lib.results.writers import to_markdown, to_page
 
@@ -44,7 +45,7 @@ def comparisons(n: int) -> pd.DataFrame:
 
 def test_a_small_table_is_shown_whole():
     frame = comparisons(2)[["model", "metric", "difference", "verdict"]]
-    assert to_page(frame, "x.csv") == to_markdown(frame)
+    assert to_page(frame, "x.csv") == to_markdown(display_names.in_table(frame))
 
 
 def test_judged_rows_stay_and_what_is_left_out_is_said():
@@ -60,7 +61,7 @@ def test_a_wide_table_says_once_what_repeats_and_keeps_the_verdict():
     cells = cells.assign(**{f"further_column_{number}": cells["difference"] for number in range(6)})
     cells["verdict"] = cells.pop("verdict")  # the last column, which would go first
     shown, sentences = short(cells)
-    assert "dataset" not in shown and sentences[0] == "In every row: dataset movielens-100k."
+    assert "dataset" not in shown and sentences[0] == "In every row: dataset MovieLens-100K."
     assert "verdict" in shown and "difference" in shown and "user_error" not in shown
     left = set(cells) - set(shown) - {"dataset"}
     assert all(re.search(rf"\b{name}\b", sentences[1]) for name in left)
@@ -76,3 +77,9 @@ def test_a_table_of_one_row_or_none_repeats_nothing(rows):
     wide = pd.DataFrame({f"a_long_column_name_{number}": ["x"] for number in range(9)}).head(rows)
     shown, sentences = short(wide)
     assert len(shown) == rows and not any("In every row" in sentence for sentence in sentences)
+
+
+def test_two_tables_in_one_may_number_their_rows_alike():
+    both = pd.concat([comparisons(40), comparisons(40)])
+    shown, said = short(both.fillna("").astype(str))
+    assert len(shown) == ROWS and set(shown["verdict"]) == {"better"} and "metric Recall@20" in said[0]

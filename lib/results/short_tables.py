@@ -6,6 +6,7 @@ The csv beside the page keeps everything.
 import pandas as pd
 
 from lib.evaluation.verdicts.rules import PRIMARY
+from lib.results import display_names
 
 ROWS = 40  # at most, on a page
 WIDTH = 130  # characters of a row at most, with three between any two columns
@@ -24,10 +25,11 @@ def short(cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     row is too wide, a column that says the same in every row becomes a sentence, then INNER go, then the last columns
     but LAST.
     """
-    shown = _fewer_rows(cells)
+    shown = _fewer_rows(cells.reset_index(drop=True))  # of two tables in one, rows may have the same number
     shown, same = _without_repetition(shown) if _width(shown) > WIDTH else (shown, {})
     shown = _fewer_columns(shown)
-    sentences = [f"In every row: {', '.join(f'{name} {value}' for name, value in same.items())}."] if same else []
+    said = display_names.in_table(pd.DataFrame([same])).iloc[0]
+    sentences = [f"In every row: {', '.join(f'{name} {value}' for name, value in said.items())}."] if same else []
     if left := _left_out(cells, shown, same):
         sentences.append(f"Left out here: {left}.")
     return shown, sentences
