@@ -5,10 +5,10 @@ import pandas as pd
 from lib.results.plots.theme import COLOURS, Figure, figure_function, grid_of, legend_below, light_grid
 
 MONITORS = {
-    "drift": "drift from the round before",
-    "duplicates": "share of duplicates",
-    "mean_cosine": "mean cosine of two profiles",
-    "effective_rank": "effective rank of the vectors",
+    "drift": "drift",
+    "duplicates": "duplicates",
+    "mean_cosine": "mean cosine",
+    "effective_rank": "effective rank",
 }
 
 

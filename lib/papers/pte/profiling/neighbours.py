@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from sklearn.feature_extraction.text import TfidfTransformer
 
 CHUNK = 1024  # users at a time: their products with all train users are in memory together
 DECIMALS = 9  # of a cosine: sums of floats differ further behind, and ties must not
@@ -16,6 +15,8 @@ def neighbours(own: csr_matrix, pool: csr_matrix, k: int, index: np.ndarray | No
     for everybody else. IDF is that of the pool, ln((1 + n) / (1 + n_i)) + 1. `index` [n_own] is each user's own row in
     the pool, which is never a neighbour; by default row r of `own` is row r of `pool`. Ties go to the lower row.
     """
+    from sklearn.feature_extraction.text import TfidfTransformer  # here, as sklearn takes a second to import
+
     index = np.arange(own.shape[0]) if index is None else index
     members = np.flatnonzero(np.diff(pool.indptr))
     found = np.full((own.shape[0], k), NOBODY, np.int64)

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from lib.core.errors import UserError
+from lib.core.progress import without_widgets
 from lib.data.interactions import SPLITS
 from lib.data.sequences.rows import SplitRows
+from lib.language.llm import language_models
 from lib.language.llm.request_and_answer import Answer
 from lib.papers.pte.profiling.candidates import Study
 from lib.papers.pte.profiling.loop import Loop
@@ -40,6 +42,17 @@ def replay(about: Study, profiles: pd.DataFrame, encode) -> tuple[pd.DataFrame, 
     loop.run()
     same = [request.key == key for request, key in zip(requests, answered["key"], strict=True)]
     return answered.assign(request=requests, same=same), loop
+
+
+def asked_again(some: pd.DataFrame, about: Study, model: str, threads: int = 1) -> pd.DataFrame:
+    """Some rows of `replay`, all of one side, with `now`: what the language model of that name answers today."""
+    with without_widgets():
+        from lib.papers.pte.profiling.sampling import open_writer  # imports transformers
+
+    writer = open_writer(language_models.load(model), about.settings.top_p, about.settings.temperature, threads)
+    answers = writer.write([*some["request"]], about.parser(some["side"].iloc[0]))
+    now = {answer.key: answer.text for answer in answers}
+    return some.assign(now=[now[request.key] for request in some["request"]])
 
 
 def leaks(asked: pd.DataFrame, loop: Loop, split: SplitRows) -> pd.DataFrame:
