@@ -159,9 +159,9 @@ def test_without_methods_there_is_nothing_to_compare(ranks):
 def test_the_figure_shows_each_loss_and_published_differences(ranks):
     figure = cold_start_figure(cold_start.against_base(ranks, "toys"))
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    expected = ["infonce", "softmax", "diffusion", "infonce, published", "diffusion, published"]
+    expected = ["InfoNCE", "full softmax", "diffusion", "InfoNCE, published", "diffusion, published"]
     assert sorted(labels) == sorted(expected), "under softmax nothing is published"
-    assert [axes.get_title("left") for axes in figure.axes] == ["sasrec", "dreamrec"]
+    assert [axes.get_title("left") for axes in figure.axes] == ["SASRec", "DreamRec"]
 
 
 # Trainings

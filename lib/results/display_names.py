@@ -20,12 +20,16 @@ BACKBONES = {
 METHODS = {  # of sequential recommenders: where item vectors come from
     "base": "Base", "identity": "IDs", "text_linear": "text, linear", "llminit": "LLMInit", "llm_init": "LLMInit",
     "morec": "MoRec", "unisrec": "UniSRec", "whitenrec": "WhitenRec", "rlmrec": "RLMRec", "rlmrec_con": "RLMRec-Con",
-    "rlmrec_gen": "RLMRec-Gen", "llm_esr": "LLM-ESR", "alphafuse": "AlphaFuse", "idreamrec": "iDreamRec", "pte": "PtE",
+    "rlmrec_gen": "RLMRec-Gen", "rlmrec_align": "RLMRec-Align", "llm_esr": "LLM-ESR", "alphafuse": "AlphaFuse",
+    "fixed_text": "iDreamRec", "idreamrec": "iDreamRec", "pte": "PtE",
 }  # fmt: skip
+LOSSES = {"infonce": "InfoNCE", "softmax": "full softmax", "bce": "BCE", "diffusion": "diffusion"}
 ALIGNMENTS = {"base": "Base", "contrastive": "Contrastive", "generative": "Generative", "kar": "KAR"}
 METRICS = {
     "recall": "Recall", "ndcg": "NDCG", "mrr": "MRR", "hr": "HR", "auc": "AUC", "acc": "Accuracy",
     "log_loss": "Log loss", "log_loss_legacy": "Log loss (legacy)", "relevance_auc": "Relevance AUC",
+    "brier": "Brier score", "v_information": "V-information", "r_col": "R_col", "r_dis": "R_dis", "r_fmt": "R_fmt",
+    "reward": "Reward", "good": "Good picks",
 }  # fmt: skip
 ENCODERS = {
     "minilm": "MiniLM", "tfidf": "TF-IDF", "wordllama": "WordLlama", "smollm2-hidden": "SmolLM2",
@@ -52,6 +56,11 @@ def backbone(name: str) -> str:
 def method(name: str) -> str:
     """'AlphaFuse' for alphafuse."""
     return METHODS.get(name, name)
+
+
+def loss(name: str) -> str:
+    """'full softmax' for softmax."""
+    return LOSSES.get(name, name)
 
 
 def alignment(name: str) -> str:
@@ -82,7 +91,7 @@ def encoder(name: str) -> str:
 
 NAMED = {  # by the column that holds names
     "dataset": dataset, "backbone": backbone, "alignment": alignment, "against": alignment, "space": alignment,
-    "metric": metric, "encoder": encoder,
+    "metric": metric, "encoder": encoder, "method": method, "loss": loss,
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from lib.papers.pte.cold_start import PRIMARY
+from lib.results import display_names
 from lib.results.plots.theme import GREY, PAGE, Figure, figure_function, grid_of, legend_below, light_grid, whiskers
 
 STYLES = {
@@ -28,9 +29,19 @@ def cold_start_figure(table: pd.DataFrame) -> Figure:
     figure.set_figwidth(PAGE)
     for one, (backbone, part) in zip(axes, panels, strict=True):
         _methods(one, part)
-        one.set(title=backbone, xlabel=f"difference to Base in {PRIMARY}")
+        one.set(title=display_names.backbone(backbone), xlabel=f"difference to Base in {display_names.metric(PRIMARY)}")
     legend_below(figure, axes)
+    figure.said = _said(table)
     return figure
+
+
+def _said(table: pd.DataFrame) -> str:
+    """How many methods are clearly better than Base, by loss."""
+    counts = [
+        f"{(part['verdict'] == 'better').sum()} of {len(part)} under {display_names.loss(loss)}"
+        for loss, part in table.groupby("loss", sort=False)
+    ]
+    return f"clearly better than Base: {display_names.listed(counts)}"
 
 
 def _methods(axes, table: pd.DataFrame) -> None:
@@ -40,11 +51,19 @@ def _methods(axes, table: pd.DataFrame) -> None:
     for number, loss in enumerate(losses):
         rows, style = table[table["loss"] == loss], STYLES[loss]
         place = [methods.index(name) + 0.24 * (number - (len(losses) - 1) / 2) for name in rows["method"]]
-        bars = {"linestyle": "none", "markersize": 4, "capsize": 2, "elinewidth": 1.2, "label": loss}
+        bars = {
+            "linestyle": "none",
+            "markersize": 4,
+            "capsize": 2,
+            "elinewidth": 1.2,
+            "label": display_names.loss(loss),
+        }
         axes.errorbar(rows["difference"], place, xerr=whiskers(rows, "difference"), **bars, **style)
         if rows["published_difference"].notna().any():
-            axes.plot(rows["published_difference"], place, **OPEN, **style, label=f"{loss}, published")
-    axes.set_yticks(range(len(methods)), [name.replace("_", " ") for name in methods])
+            axes.plot(
+                rows["published_difference"], place, **OPEN, **style, label=f"{display_names.loss(loss)}, published"
+            )
+    axes.set_yticks(range(len(methods)), [display_names.method(name) for name in methods])
     axes.set_ylim(len(methods) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.locator_params(axis="x", nbins=5)

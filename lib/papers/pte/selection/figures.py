@@ -31,4 +31,15 @@ def policies_figure(table: pd.DataFrame) -> Figure:
         axes.set(title=f"{side}s", xlabel=METRICS[metric])
         axes.tick_params(axis="y", length=0)
         light_grid(axes, "x")
+    figure.said = _said(table)
     return figure
+
+
+def _said(table: pd.DataFrame) -> str:
+    """What the picks of the policy and of the medoid are worth, on average over seeds."""
+    means = table[table["metric"] == "r_col"].groupby(["side", "policy"])["value"].mean()
+    parts = [
+        f"{side}s {means[side, 'grpo']:.2f}, by the medoid {means[side, 'medoid']:.2f}"
+        for side in dict.fromkeys(table["side"])
+    ]
+    return f"R_col of what the policy picks: {'; '.join(parts)}"
