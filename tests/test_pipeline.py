@@ -309,7 +309,7 @@ def test_a_training_that_starts_from_a_recorded_run_has_it_trained(monkeypatch):
 
 def test_recorded_tasks_are_those_without_vectors():
     """Which notebooks read vectors is held against their sources: `run.embeddings`, `run.final` or scoring by them."""
-    reading = re.compile(r"\.embeddings\b|\.final\b|rescored\(")
+    reading = re.compile(r"\.embeddings\b|\brun\.final\b|rescored\(")
     left_out = set()
     for path in (ROOT / "notebooks").glob("*/*.ipynb"):
         source = "\n".join(source_of(path))
