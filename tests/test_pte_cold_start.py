@@ -1,7 +1,6 @@
 """The cold-start comparison from planted ranks: means, published cells, differences to Base, and what a loss leaves."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from lib.core.errors import UserError
@@ -62,6 +61,7 @@ def test_published_cells_stand_beside_the_loss_they_were_made_with(ranks):
     table = cold_start.results(ranks, "toys")
     base = cell(table, method="identity", loss="infonce", seed=42, metric="ndcg", k=10)
     assert base.published == 0.0255 and base.comparable
+    assert not cold_start.results(ranks, "toys", "quick").comparable.any(), "trained for fewer epochs"
     other = cell(table, method="identity", loss="softmax", seed=42, metric="ndcg", k=10)
     assert np.isnan(other.published) and not other.comparable
     # what is published as a contrast has none, and text vectors are others
@@ -135,19 +135,11 @@ def test_what_a_loss_leaves_of_a_gain(ranks):
     gain = 100 * (0.0339 / 0.0255 - 1)
     row = left.loc["alphafuse"]
     assert row.published == pytest.approx(gain) and row.softmax == pytest.approx(100 * own["softmax", "alphafuse"])
-    assert row.left == pytest.approx(100 * row.softmax / gain) and row.left_of == "published"
-    assert np.isnan(left.loc["morec"].left), "what was no gain leaves none"
+    assert row.left_of_published == pytest.approx(100 * row.softmax / gain)
+    assert row.left == pytest.approx(100 * row.softmax / row.infonce)
+    assert left.loc["morec", ["left", "left_of_published"]].isna().all(), "what was no gain leaves none"
     elsewhere = cold_start.left_under(cold_start.against_base(ranks, "movielens-100k")).set_index("method")
-    row = elsewhere.loc["alphafuse"]
-    assert row.left_of == "infonce" and row.left == pytest.approx(100 * row.softmax / row.infonce)
-
-
-def test_untrained_rankings_may_stand_among_the_others(ranks):
-    """They have no seeds, and no Base of their own."""
-    model = Model("none", "popularity", cold_start.UNTRAINED, "none")
-    more = ranks | {model: {0: drawn(0.1, 3)}}
-    pd.testing.assert_frame_equal(cold_start.against_base(more, "toys"), cold_start.against_base(ranks, "toys"))
-    assert not cell(cold_start.results(more, "toys"), method="popularity", metric="hr", k=10).comparable
+    assert elsewhere["left_of_published"].isna().all() and (elsewhere["left"].dropna() == left["left"].dropna()).all()
 
 
 def test_without_methods_there_is_nothing_to_compare(ranks):

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from drawn_sequences import drawn, lists
 
-from lib.analysis.published import published_table
 from lib.core.errors import UserError
 from lib.core.files import ROOT
 from lib.data import datasets
 from lib.data.interactions import SPLITS
 from lib.evaluation.target_rank import metrics_of_ranks
 from lib.papers.pte import protocols
+from lib.papers.pte.published import published
 
 
 def values(table, column="value") -> pd.Series:
@@ -50,7 +50,7 @@ def test_cold_start_counts_what_eleven_events_leave():
 
 
 def test_published_counts_are_whole():
-    table = published_table("pte_counts")
+    table = published("counts")
     assert not table.duplicated(["dataset", "protocol", "quantity"]).any() and len(table) == 12
     for _, part in table.groupby("dataset"):
         found = values(part)

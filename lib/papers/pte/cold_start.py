@@ -1,7 +1,6 @@
 """The comparison on cold-start users: which recommenders are trained, what they reach, and how far from Base.
 
-Ranks are of test targets among all items, `Ranks[model][seed]` [n], over the same rows for all models. Whatever ranks
-the same rows may stand among them, also what is not trained (`lib.papers.pte.untrained`), under the loss UNTRAINED.
+Ranks are of test targets among all items, `Ranks[model][seed]` [n], over the same rows for all models.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +26,7 @@ from lib.workflow import sequence_cells
 
 BASE, PRIMARY = "identity", "ndcg@10"
 METRICS = ("ndcg@10", "mrr@10", "ndcg@20", "mrr@20")  # those that are published
-DIFFUSION, UNTRAINED = "diffusion", "none"
+DIFFUSION = "diffusion"
 PUBLISHED_LOSS = {"sasrec": "infonce", "dreamrec": DIFFUSION}
 # our methods by the names of published rows; what is published as RLMRec-Con has no contrast in it
 NAMES = {"base": BASE, "llminit": "llm_init", "rlmrec_con": "rlmrec_align", "idreamrec": "fixed_text"}
@@ -98,11 +97,11 @@ def ranks_of(runs: Iterable[SequenceRun]) -> dict[Model, dict[int, np.ndarray]]:
 # Results
 
 
-def results(ranks: Ranks, dataset: str) -> pd.DataFrame:
+def results(ranks: Ranks, dataset: str, scale: str = "paper") -> pd.DataFrame:
     """Every metric of every model and seed: dataset, *Model, seed, metric, k, value, published, comparable.
 
-    published stands beside the loss with which it was made. comparable: the same data, and no text vectors, which are
-    others here (docs/methods/pte-recommenders.md 4), nor another width, as on DreamRec.
+    published stands beside the loss with which it was made. comparable: the same data, trained at the scale `paper`,
+    and no text vectors, which are others here (docs/methods/pte-recommenders.md 4), nor another width, as on DreamRec.
     """
     rows = [
         (dataset, *model, seed, *metric_and_k(name), values.mean())
@@ -113,8 +112,8 @@ def results(ranks: Ranks, dataset: str) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["dataset", *Model._fields, "seed", "metric", "k", "value"])
     cell = ["backbone", "method", "loss", "metric", "k"]
     table = table.merge(published_cells(dataset), "left", on=cell, validate="many_to_one")
-    reads = [method in kinds.names() and kinds.get(method).reads_text for method in table["method"]]
-    comparable = table["published"].notna() & ~np.array(reads) & (table["backbone"] == "sasrec")
+    plain = ~table["method"].map(lambda method: kinds.get(method).reads_text).astype(bool)
+    comparable = table["published"].notna() & plain & (table["backbone"] == "sasrec") & (scale == "paper")
     return table.assign(comparable=comparable)
 
 
@@ -175,11 +174,7 @@ def _compared(ranks: Ranks, pairs: list[tuple[Model, Model]]) -> pd.DataFrame:
     if not pairs:
         numbers = ("seeds", "base_seeds", "mean", "base", "relative", "difference", "error", "freedom")
         return pd.DataFrame(columns=[*columns, *numbers, "ci_low", "ci_high", "p"])
-    # all models tell how far seeds move a number; what is not trained has none
-    untrained = [model for model in models if model.loss == UNTRAINED]
-    spread = {model: frames for model, frames in models.items() if model not in untrained}
-    of_pairs = {model: models[model] for pair in pairs for model in pair}
-    found = differences(of_pairs, pairs, spread, untrained)
+    found = differences(models, pairs)
     names = pd.DataFrame([(*pairs[row.pair][0], *metric_and_k(row.metric)) for row in found.itertuples()])
     names.columns = columns
     return pd.concat([names, found.drop(columns=["pair", "metric"])], axis=1)
@@ -195,8 +190,8 @@ def left_under(table: pd.DataFrame, loss: str = "softmax", of: str = "infonce") 
     """How much of each gain over Base on SASRec is left where all are trained with another loss.
 
     table: that of `against_base`. Columns method, then in percent of Base `published`, gain under `of` and gain under
-    `loss`, the verdict of each, and `left`: the gain under `loss` in percent of the published one, or of ours where
-    nothing is published for the data (`left_of`), and empty where there is no gain to be left.
+    `loss`, the verdict of each, `left`: the gain under `loss` in percent of ours under `of`, and left_of_published: in
+    percent of the published one, which was made with other text vectors. Both are empty where there is no such gain.
     """
     metric, k = metric_and_k(PRIMARY)
     rows = table[(table["backbone"] == "sasrec") & (table["metric"] == metric) & (table["k"] == k)]
@@ -204,10 +199,8 @@ def left_under(table: pd.DataFrame, loss: str = "softmax", of: str = "infonce") 
     found = pd.DataFrame({"published": 100 * by_loss[of]["published_difference"] / by_loss[of]["published_base"]})
     for name, part in by_loss.items():
         found[name], found[f"{name}_verdict"] = 100 * part["relative"], part["verdict"]
-    known = found["published"].notna()
-    reference = found["published"].where(known, found[of]).astype(float)
-    found["left"] = 100 * found[loss] / reference.where(reference > 0)
-    found["left_of"] = np.where(known, "published", of)
+    for name, reference in {"left": found[of], "left_of_published": found["published"]}.items():
+        found[name] = 100 * found[loss] / reference.where(reference > 0)
     return found.rename_axis("method").reset_index()
 
 

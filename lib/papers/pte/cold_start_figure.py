@@ -4,14 +4,19 @@ import pandas as pd
 
 from lib.papers.pte.cold_start import PRIMARY
 from lib.results import display_names
-from lib.results.plots.theme import GREY, PAGE, Figure, figure_function, grid_of, legend_below, light_grid, whiskers
+from lib.results.plots.theme import (
+    GREY,
+    PAGE,
+    Figure,
+    figure_function,
+    grid_of,
+    legend_below,
+    light_grid,
+    series,
+    whiskers,
+)
 
-STYLES = {
-    "infonce": {"color": "#0072B2", "marker": "o"},
-    "softmax": {"color": "#D55E00", "marker": "s"},
-    "bce": {"color": "#009E73", "marker": "^"},
-    "diffusion": {"color": "#CC79A7", "marker": "D"},
-}
+STYLES = {loss: style | {"label": display_names.loss(loss)} for loss, style in series(display_names.LOSSES)}
 OPEN = {"fillstyle": "none", "linestyle": "none", "markersize": 5}
 
 
@@ -51,18 +56,11 @@ def _methods(axes, table: pd.DataFrame) -> None:
     for number, loss in enumerate(losses):
         rows, style = table[table["loss"] == loss], STYLES[loss]
         place = [methods.index(name) + 0.24 * (number - (len(losses) - 1) / 2) for name in rows["method"]]
-        bars = {
-            "linestyle": "none",
-            "markersize": 4,
-            "capsize": 2,
-            "elinewidth": 1.2,
-            "label": display_names.loss(loss),
-        }
-        axes.errorbar(rows["difference"], place, xerr=whiskers(rows, "difference"), **bars, **style)
+        bars = style | {"linestyle": "none", "markersize": 4, "capsize": 2, "elinewidth": 1.2}
+        axes.errorbar(rows["difference"], place, xerr=whiskers(rows, "difference"), **bars)
         if rows["published_difference"].notna().any():
-            axes.plot(
-                rows["published_difference"], place, **OPEN, **style, label=f"{display_names.loss(loss)}, published"
-            )
+            hollow = style | OPEN | {"label": f"{style['label']}, published"}
+            axes.plot(rows["published_difference"], place, **hollow)
     axes.set_yticks(range(len(methods)), [display_names.method(name) for name in methods])
     axes.set_ylim(len(methods) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)

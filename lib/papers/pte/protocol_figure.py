@@ -3,21 +3,11 @@
 import pandas as pd
 
 from lib.results import display_names
-from lib.results.plots.theme import (
-    COLOURS,
-    MARKERS,
-    PAGE,
-    Figure,
-    figure_function,
-    grid_of,
-    legend_below,
-    light_grid,
-    whiskers,
-)
+from lib.results.plots.theme import PAGE, Figure, figure_function, grid_of, legend_below, light_grid, series, whiskers
 
 NAMES = {"cold_start": "cold start", "leave_one_out": "leave-one-out"}
 CANDIDATES = {"full": "all items", "full_masked": "all unseen items", "neg100": "target and 100 negatives"}
-LOOKS = dict(zip(CANDIDATES, zip(COLOURS.values(), MARKERS.values(), strict=True), strict=False))
+STYLES = {kind: style | {"label": CANDIDATES[kind]} for kind, style in series(CANDIDATES)}
 
 
 @figure_function
@@ -54,10 +44,8 @@ def _dots(axes, table: pd.DataFrame, methods: list[str]) -> None:
     for shift, kind in enumerate(kinds):
         rows = table[table["candidates"] == kind]
         place = [methods.index(name) + 0.24 * (shift - (len(kinds) - 1) / 2) for name in rows["method"]]
-        colour, marker = LOOKS[kind]
-        style = {"color": colour, "marker": marker, "markerfacecolor": "white", "markersize": 4, "linestyle": "none"}
-        style |= {"capsize": 2, "elinewidth": 1.2, "clip_on": False, "label": CANDIDATES[kind]}
-        axes.errorbar(rows["value"], place, xerr=whiskers(rows), **style)
+        bars = {"markerfacecolor": "white", "markersize": 4, "linestyle": "none", "capsize": 2, "elinewidth": 1.2}
+        axes.errorbar(rows["value"], place, xerr=whiskers(rows), clip_on=False, **STYLES[kind], **bars)
     axes.tick_params(axis="y", length=0)
     axes.locator_params(axis="x", nbins=5)
     light_grid(axes, "x")

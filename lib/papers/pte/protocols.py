@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from lib.analysis.published import FOLDER, published_table
 from lib.core.errors import unknown
 from lib.data.interactions import SPLITS
 from lib.data.sequences.cold_start import cold_start
@@ -25,7 +24,7 @@ def split(sequences: Sequences, protocol: str) -> SplitRows:
     return PROTOCOLS[protocol](sequences)
 
 
-def counts(sequences: Sequences, protocol: str, rows: SplitRows, params=FOLDER) -> pd.DataFrame:
+def counts(sequences: Sequences, protocol: str, rows: SplitRows) -> pd.DataFrame:
     """What a protocol gives: columns dataset, protocol, quantity, value, published (empty where nothing is).
 
     Rows by split, events in them, what `rows.counts` says of targets, and shares of the tail: of users and items, and
@@ -43,7 +42,7 @@ def counts(sequences: Sequences, protocol: str, rows: SplitRows, params=FOLDER) 
     table = pd.DataFrame(found.items(), columns=["quantity", "value"])
     table.insert(0, "dataset", sequences.name)
     table.insert(1, "protocol", protocol)
-    known = published_table("pte_counts", params).rename(columns={"value": "published"})
+    known = published("counts").rename(columns={"value": "published"})
     return table.merge(known, "left", on=["dataset", "protocol", "quantity"], validate="one_to_one")
 
 
@@ -64,14 +63,14 @@ def in_words(sequences: Sequences, rows: SplitRows) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def ndcg_errors(dataset: str, rows: int, k: int = 10) -> pd.DataFrame:
+def ndcg_errors(dataset: str, rows: int) -> pd.DataFrame:
     """The least and the greatest standard error of NDCG@10 behind each published cold-start row of a dataset.
 
     Over n test rows it is sqrt((E[x^2] - NDCG^2) / n) with x = 1[r <= 10] / log2(r + 1). For ranks up to 10,
     0.742 / r <= 1 / log2(r + 1)^2 <= 1 / r, so E[x^2] lies between 0.742 MRR and MRR. Columns backbone, method, ndcg,
     mrr, error_low, error_high; no row for a dataset that the tables lack.
     """
-    cells = published("cold_start").query("dataset == @dataset and k == @k")
+    cells = published("cold_start").query("dataset == @dataset and k == 10")
     wide = cells.pivot(index=["backbone", "method"], columns="metric", values="value").reset_index()
     wide = wide.reindex(columns=["backbone", "method", "ndcg", "mrr"])
     least, most = (share * wide.mrr - wide.ndcg**2 for share in (LEAST_OF_MRR, 1))

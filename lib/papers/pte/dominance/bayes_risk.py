@@ -3,8 +3,8 @@
     risk            log loss, mean of -log2 p(y | u, i), in bits; Brier score, mean of (p - y)^2
     V-information   H(Y) - log loss, in bits: what the probe can use of the table (Xu et al. 2020)
 
-Each is of test pairs, with a bootstrap over users. Estimates of V-information below 0 say that a probe is worse than
-one that sees nothing.
+Each is of test pairs, with a bootstrap over users; a difference of two tables has its error over users. Estimates of
+V-information below 0 say that a probe is worse than one that sees nothing.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,12 +18,12 @@ from scipy.sparse import csr_matrix
 from lib.core.errors import unknown
 from lib.core.progress import Progress
 from lib.evaluation.click_metrics import weighted_auc
-from lib.evaluation.significance import with_errors
+from lib.evaluation.significance import jackknife, with_errors
 from lib.evaluation.verdicts.rules import decided
 from lib.papers.pte.dominance.labelled_pairs import Split
 from lib.papers.pte.dominance.pair_vectors import Vectors, centred, features, for_cold
 from lib.papers.pte.dominance.probes import PROBES, fitted_probe, losses, sees_sides
-from lib.papers.pte.dominance.resampling import DRAWS, over_units, weighted_mean, with_interval
+from lib.papers.pte.dominance.resampling import DRAWS, over_units, with_interval
 
 METRICS = ("log_loss", "brier", "auc", "v_information")
 
@@ -112,19 +112,17 @@ def compared(first: str, second: str, found: Predictions) -> list[tuple[str, tup
     return [(one[1] if other[1] == "own" else other[1], one, other) for one, other in alike]
 
 
-def differences(
-    predicted: Mapping[tuple[str, str], Predictions], first: str, second: str, seed: int = 0, draws: int = DRAWS
-) -> pd.DataFrame:
+def differences(predicted: Mapping[tuple[str, str], Predictions], first: str, second: str) -> pd.DataFrame:
     """How many bits more of usable information the first table has, and the verdict: better, worse or inconclusive.
 
-    Columns split, probe, cold, difference (log loss of the second minus that of the first), error (over users, from a
-    paired bootstrap), freedom, ci_low, ci_high, p and those of `rules.decided`; all rows are one family.
+    Columns split, probe, cold, difference (log loss of the second minus that of the first), error (of paired
+    differences, over users), freedom, ci_low, ci_high, p and those of `rules.decided`; all rows are one family.
     """
     rows = []
     for (split, probe), found in predicted.items():
         for cold, one, other in compared(first, second, found):
             gain = losses(found.labels, found.p[other]) - losses(found.labels, found.p[one])
-            error, freedom = user_error(gain, found.users, seed, draws)
+            error, freedom = user_error(gain, found.users)
             keys = {"split": split, "probe": probe, "cold": cold}
             rows.append(keys | {"gain": gain.mean(), "variance": error**2, "freedom": freedom})
     table = pd.DataFrame(rows)
@@ -132,7 +130,15 @@ def differences(
     return decided(table[["split", "probe", "cold"]].join(effects))
 
 
-def user_error(values: np.ndarray, users: np.ndarray, seed: int, draws: int) -> tuple[float, int]:
-    """The standard error of a mean over pairs [n] when users are drawn, by bootstrap, and its degrees of freedom."""
-    samples = over_units(users, weighted_mean(values), np.random.default_rng(seed), draws)
-    return float(samples[1:].std(ddof=1)), len(np.unique(users)) - 1
+def user_error(values: np.ndarray, users: np.ndarray) -> tuple[float, int]:
+    """The standard error of a mean over pairs [n] when users are drawn, by jackknife, and its degrees of freedom.
+
+    Of a single user it is NaN: nothing is known then of how users differ.
+    """
+    _, which = np.unique(users, return_inverse=True)
+    sums, counts = np.bincount(which, values), np.bincount(which)
+    if len(sums) < 2:
+        return np.nan, 0
+    without = (sums.sum() - sums) / (len(values) - counts)
+    _, error = jackknife([values.mean(), *without])
+    return float(error), len(sums) - 1

@@ -21,7 +21,6 @@ from lib.papers.pte.dominance.bayes_risk import probed, rules, user_error
 from lib.papers.pte.dominance.labelled_pairs import Pairs, Split
 from lib.papers.pte.dominance.pair_vectors import Vectors, centred, for_cold
 from lib.papers.pte.dominance.probes import CAPACITIES, losses
-from lib.papers.pte.dominance.resampling import DRAWS
 
 SHARES = (0.125, 0.25, 0.5, 1.0)  # of the training pairs
 REPEATS = 3  # draws of the training pairs
@@ -38,13 +37,12 @@ def increments(
     shares: Sequence[float] = SHARES,
     repeats: int = REPEATS,
     seed: int = 0,
-    draws: int = DRAWS,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """D(n) in bits with its 95% interval, and the verdict on the claim that fusion only eases optimisation.
 
     increments: cold (the rule for cold ID vectors), probe, pairs (n), difference (D), error, freedom, ci_low, ci_high,
     p and those of `rules.decided`, whose verdict (better, worse, inconclusive) is on D > 0. Chance are the test's users
-    (a bootstrap) and the draws of n training pairs. verdicts: as of `claim_verdicts`. Raises UserError for an unknown
+    and the draws of n training pairs. verdicts: as of `claim_verdicts`. Raises UserError for an unknown
     table.
     """
     for name in (text, ids):
@@ -62,8 +60,8 @@ def increments(
                         drawn.append(_gain(parts, _part(split, share, [seed, repeat]), probe, seed + repeat))
                         progress.update()
                     gains[cold, probe, _size(split, share)] = np.array(drawn)
-    table = _judged(gains, split.test.users, seed, draws)
-    return table, claim_verdicts(table, gains, split.test.users, seed, draws)
+    table = _judged(gains, split.test.users)
+    return table, claim_verdicts(table, gains, split.test.users)
 
 
 def _size(split: Split, share: float) -> int:
@@ -84,15 +82,15 @@ def _gain(parts: Sequence[Vectors], split: Split, probe: str, seed: int) -> np.n
     return alone - fused
 
 
-def _judged(gains: dict, users: np.ndarray, seed: int, draws: int) -> pd.DataFrame:
+def _judged(gains: dict, users: np.ndarray) -> pd.DataFrame:
     """Gains [repeats, n] by key (cold, probe, pairs) as a family of effects."""
     keys = pd.DataFrame(list(gains), columns=[*CELL, "pairs"])
-    return keys.join(decided(_effects(list(gains.values()), users, seed, draws)))
+    return keys.join(decided(_effects(list(gains.values()), users)))
 
 
-def _effects(gains: Sequence[np.ndarray], users: np.ndarray, seed: int, draws: int) -> pd.DataFrame:
+def _effects(gains: Sequence[np.ndarray], users: np.ndarray) -> pd.DataFrame:
     """Means of gains [repeats, n] each, with errors over users and over draws of the training pairs."""
-    of_users = [user_error(gain.mean(0), users, seed, draws) for gain in gains]
+    of_users = [user_error(gain.mean(0), users) for gain in gains]
     # with one draw nothing is known of how draws differ, so nothing is told apart
     of_draws = [gain.mean(1).var(ddof=1) / len(gain) if len(gain) > 1 else np.nan for gain in gains]
     variances = [[error**2 for error, _ in of_users], of_draws]
@@ -100,9 +98,7 @@ def _effects(gains: Sequence[np.ndarray], users: np.ndarray, seed: int, draws: i
     return with_errors([gain.mean() for gain in gains], variances, freedoms)
 
 
-def claim_verdicts(
-    table: pd.DataFrame, gains: dict, users: np.ndarray, seed: int = 0, draws: int = DRAWS
-) -> pd.DataFrame:
+def claim_verdicts(table: pd.DataFrame, gains: dict, users: np.ndarray) -> pd.DataFrame:
     """Is the gain from fusion one of optimisation only? One row per rule for cold vectors and probe.
 
     Columns cold, probe, verdict, pairs (the smallest n at which D > 0 is shown), fall (D there less D at the largest
@@ -119,7 +115,7 @@ def claim_verdicts(
         if len(shown) and first < last:
             falls.append((len(rows) - 1, gains[*key, first] - gains[*key, last]))
     found = pd.DataFrame(rows)
-    effects = _effects([fall for _, fall in falls], users, seed, draws).set_axis([place for place, _ in falls])
+    effects = _effects([fall for _, fall in falls], users).set_axis([place for place, _ in falls])
     found = found.join(decided(effects).rename(columns={"difference": "fall", "verdict": "falls"}))
     falls_surely = found["falls"] == "better"
     choices = [~found["last"] & falls_surely, found["last"] & ~falls_surely]

@@ -98,9 +98,7 @@ def roc_order(
     return pd.concat(curves, ignore_index=True), pd.DataFrame(verdicts)
 
 
-def cost_risks(
-    predicted: Mapping[tuple[str, str], Predictions], first: str, second: str, seed: int = 0, draws: int = DRAWS
-) -> pd.DataFrame:
+def cost_risks(predicted: Mapping[tuple[str, str], Predictions], first: str, second: str) -> pd.DataFrame:
     """Risk of both tables by what errors cost: split, probe, cold, cost_ratio, first, second, difference and its test.
 
     difference is the second's risk minus the first's, over users; `verdict` (better, worse, inconclusive) is that of
@@ -109,17 +107,17 @@ def cost_risks(
     parts = []
     for (split, probe), found in predicted.items():
         for cold, one, other in compared(first, second, found):
-            table = pd.DataFrame([_cost_row(found, one, other, ratio, seed, draws) for ratio in COST_RATIOS])
+            table = pd.DataFrame([_cost_row(found, one, other, ratio) for ratio in COST_RATIOS])
             effects = with_errors(table.pop("gain"), [table.pop("variance")], [table.pop("freedom")])
-            keys = {"split": split, "probe": probe, "cold": cold}
-            parts.append(table.join(decided(effects)).assign(**keys)[[*keys, *table, *decided(effects)]])
+            keys = pd.DataFrame({"split": split, "probe": probe, "cold": cold}, index=table.index)
+            parts.append(pd.concat([keys, table, decided(effects)], axis=1))
     return pd.concat(parts, ignore_index=True)
 
 
-def _cost_row(found: Predictions, one, other, ratio: float, seed: int, draws: int) -> dict:
+def _cost_row(found: Predictions, one, other, ratio: float) -> dict:
     costs = [costs_of_errors(found.labels, found.p[key], ratio) for key in (one, other)]
     gain = costs[1] - costs[0]
-    error, freedom = user_error(gain, found.users, seed, draws)
+    error, freedom = user_error(gain, found.users)
     means = {"first": costs[0].mean(), "second": costs[1].mean(), "gain": gain.mean()}
     return {"cost_ratio": ratio, **means, "variance": error**2, "freedom": freedom}
 

@@ -19,16 +19,16 @@ def beside_published(table: pd.DataFrame, published: pd.DataFrame) -> dict[str, 
 
 
 def of_garbling(table: pd.DataFrame, first: str, second: str) -> str:
-    """Which of two tables tells more of the other, by held-out ISI with intervals."""
+    """Held-out ISI of two tables for one another with its intervals, and whether these overlap.
+
+    No verdict: ISI for two targets compares only roughly, as its shrinkage differs (docs/methods/pte-dominance.md 3).
+    """
     rows = table.query("estimator == 'gaussian' and measure == 'isi' and sample == 'held_out' and pairing == 'true'")
     rows = rows.set_index(["source", "target"])
     one, other = rows.loc[(first, second)], rows.loc[(second, first)]
-    numbers = f"ISI {first} to {second} {_interval(one)}, back {_interval(other)}"
-    if one["ci_low"] > other["ci_high"]:
-        return f"{numbers}: {first} tells more of {second} than {second} of {first}"
-    if other["ci_low"] > one["ci_high"]:
-        return f"{numbers}: {second} tells more of {first} than {first} of {second}"
-    return f"{numbers}: neither is shown to tell more of the other"
+    apart = one["ci_low"] > other["ci_high"] or other["ci_low"] > one["ci_high"]
+    numbers = f"held-out ISI {first} to {second} {_interval(one)}, back {_interval(other)}"
+    return f"{numbers}: the intervals {'do not overlap' if apart else 'overlap'}"
 
 
 def of_risk(differences: pd.DataFrame, first: str, second: str) -> str:
@@ -52,11 +52,11 @@ def answer(roc: pd.DataFrame, risk: pd.DataFrame) -> str:
 
     roc: verdicts of texts against IDs, of `roc_order.roc_order`; risk: of `bayes_risk.differences` of the same.
     """
-    holds = roc["verdict"].isin(["dominates", "equivalent"]).sum()
-    better, worse = ((risk["verdict"] == name).sum() for name in ("better", "worse"))
+    ordered, risks = (table["verdict"].value_counts() for table in (roc, risk))
+    above, below, alike = (ordered.get(name, 0) for name in ("dominates", "dominated", "equivalent"))
     return (
-        f"texts dominate IDs in {holds} of {len(roc)} ROC comparisons and are dominated in "
-        f"{(roc['verdict'] == 'dominated').sum()}; they predict better in {better} of {len(risk)} and worse in {worse}"
+        f"texts dominate IDs in {above} of {len(roc)} ROC comparisons, are dominated in {below} and equivalent in "
+        f"{alike}; they predict better in {risks.get('better', 0)} of {len(risk)} and worse in {risks.get('worse', 0)}"
     )
 
 
