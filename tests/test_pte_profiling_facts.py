@@ -127,11 +127,13 @@ def test_probes_are_train_interactions_of_those_who_keep_some():
     shown = histories.of_cold_start(sequences, cold_start(sequences))
     settings = profiling.load("paper").model_copy(update={"probed_items": 20})
     found = probes.probes(shown, np.arange(1, sequences.n_items + 1), settings)
-    assert len(found.users) > 10 and len(found.items) == 20
+    able = [user for user in shown.users if shown.train[user] and len(set(shown.of(user))) >= 4]
+    assert sorted(found.users) == able and len(able) > 10 and len(found.items) == 20
     for user, hidden in found.users.items():
         history = shown.of(user)
-        assert shown.train[user] and len(history) >= 4
-        assert set(hidden) == set(history[-2:] if len(history) >= 8 else history[-1:])
+        latest_first = list(dict.fromkeys(history[::-1].tolist()))
+        assert shown.train[user] and len(latest_first) >= 4
+        assert set(hidden) == set(latest_first[: 2 if len(latest_first) >= 8 else 1])
     for item, hidden in found.items.items():
         users = np.flatnonzero(shown.pool[:, [item]].toarray())
         assert set(hidden) < set(users) and len(hidden) == max(1, int(0.2 * len(users)))
@@ -148,6 +150,8 @@ def test_names_count_in_any_case_but_single_words_only_as_they_are_spelt():
         titles.inside("films like toy story") and titles.inside("The Usual Suspects, again") and titles.inside("Heat")
     )
     assert not titles.inside("the heat of summer") and not titles.inside("a story of a toy") and not titles.inside("")
+    # docs/methods/pte-profiles.md 4 says so: a part of a name is none
+    assert not titles.inside("the usual story") and not titles.inside("Usual Suspects")
 
 
 GOOD = "Summary: This viewer enjoys dark stories of crime and of friendship.\nInterests: crime, friendship"
@@ -241,7 +245,6 @@ def test_monitors_against_their_definitions():
     assert monitors.drift(vectors, vectors) == pytest.approx(0) and monitors.drift(vectors, -vectors) == pytest.approx(
         2
     )
-    assert monitors.stability([vectors, vectors, -vectors]) == pytest.approx(-1 / 3)
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,13 @@ def test_sides_hold_what_was_recorded(made):
         assert not set(found.users.probes.negatives[row]) & set(found.users.final.shown[at].indices)
 
 
+@pytest.mark.parametrize("side", ["user", "item"])
+def test_a_side_without_rewards_is_told(made, side):
+    about, _, profiles, _ = made
+    with pytest.raises(UserError, match=f"no candidate of a {side} has a reward: raise probed_{side}s"):
+        recorded_sides(about, profiles[~(profiles.probed & profiles.side.eq(side))], encode, SELECTION, 0)
+
+
 def test_the_recorded_scale_is_the_trial_until_another_is_there(tmp_path):
     assert candidates.recorded_scale("films", "quick", "smollm2", tmp_path) == "tiny"
     path = recording.folder("films", "quick", "smollm2", None, tmp_path) / "profiles.parquet"

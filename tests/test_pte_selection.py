@@ -17,13 +17,15 @@ from lib.papers.pte.selection.rewards import parts
 from lib.papers.pte.selection.sweeps import select
 
 SETTINGS = selection_settings.load()
-SEEDS = 0, 1
+SEEDS = 10, 11  # not those on which the world was adjusted
+SIZE = 240, 200
 
 
 @pytest.fixture(scope="module")
 def outcomes():
-    short = SETTINGS.training.model_copy(update={"refreshes": 30, "patience": 8})
-    return [compared(SETTINGS.model_copy(update={"training": short}), seed) for seed in SEEDS]
+    short = SETTINGS.training.model_copy(update={"refreshes": 15})
+    small = SETTINGS.model_copy(update={"training": short, "sweeps": 1})
+    return [compared(small, seed, n_users=SIZE[0], n_items=SIZE[1]) for seed in SEEDS]
 
 
 @pytest.fixture(scope="module")
@@ -33,16 +35,15 @@ def world():
 
 def test_the_policy_picks_what_is_good_for_most_of_those_it_has_not_seen(outcomes):
     for outcome in outcomes:
-        for values in outcome.worth.values():
-            assert values["grpo"]["good"].mean() >= 0.6
-            assert 0.15 < values["random"]["good"].mean() < 0.4
+        for side in outcome.sides.values():
+            assert side.worth["grpo"]["good"].mean() >= 0.6
+            assert 0.15 < side.worth["random"]["good"].mean() < 0.4
 
 
 @pytest.mark.parametrize("other", ["candidate0", "medoid"])
 def test_the_policy_beats_the_first_and_the_most_central_candidate_on_held_out_interactions(outcomes, other):
-    gains = [
-        values["grpo"]["r_col"] - values[other]["r_col"] for outcome in outcomes for values in outcome.worth.values()
-    ]  # fmt: skip
+    worth = [side.worth for outcome in outcomes for side in outcome.sides.values()]
+    gains = [values["grpo"]["r_col"] - values[other]["r_col"] for values in worth]
     low, _ = bootstrap_mean(np.concatenate(gains), np.random.default_rng(0))
     assert low > 0 and all(gain.mean() > 0 for gain in gains)
 
@@ -54,13 +55,13 @@ def test_the_oracle_bounds_what_can_be_gained(outcomes):
 
 
 def test_the_table_is_tidy(outcomes):
-    found, worth, _ = outcomes[0]
+    found, sides = outcomes[0]
     assert list(found) == ["dataset", "side", "policy", "seed", "metric", "value", "ci_low", "ci_high"]
     assert set(found.policy) == set(POLICIES) and set(found.side) == {"user", "item"}
     assert not found.duplicated(["side", "policy", "metric"]).any() and not found.isna().any().any()
     assert (found.ci_low <= found.value).all() and (found.value <= found.ci_high).all()
     row = found[(found.side == "item") & (found.policy == "medoid") & (found.metric == "r_col")].iloc[0]
-    assert row.value == pytest.approx(worth["item"]["medoid"]["r_col"].mean())
+    assert row.value == pytest.approx(sides["item"].worth["medoid"]["r_col"].mean())
     # an entity without a metric is left out of its mean
     line = table({"grpo": {"r_col": np.array([1, np.nan, 0.5])}}, "toys", "user", 3, np.random.default_rng(0))
     assert line.value.tolist() == [0.75] and line.seed.tolist() == [3]
@@ -91,15 +92,15 @@ def test_the_worlds_candidates_are_what_they_are_called(world):
 
 
 def test_no_candidate_with_a_reward_was_shown_a_probe_or_a_target(world):
-    rows, sequences = world.rows, world.sequences
+    histories, item = world.histories, world.sequences.item
     for side in (world.users, world.items):
         assert side.probes.defined.all()
         assert side.rewarded.shown.multiply(side.probes.hidden).nnz == 0
         whole = side.final.shown[side.rewarded.entity]
         assert ((side.rewarded.shown + side.probes.hidden) != whole).nnz == 0
-    visible = [set(sequences.item[start:stop] - 1) for start, stop in zip(rows.start, rows.stop, strict=True)]
+    visible = [set(histories.of(user) - 1) for user in histories.users]
     assert [set(part.indices) for part in world.users.final.shown] == visible
-    assert not np.asarray(world.users.final.shown[rows.user, rows.target - 1]).any()
+    assert not np.asarray(world.users.final.shown[histories.users, item[histories.stop] - 1]).any()
 
 
 def test_what_is_chosen_is_the_policys_and_the_same_again():

@@ -9,6 +9,7 @@ import torch
 
 from lib.core.errors import UserError
 from lib.papers.pte.selection import settings as selection_settings
+from lib.papers.pte.selection.features import NAMES
 from lib.papers.pte.selection.objective import advantages, clipped, enumerated, kl_divergence, sampled
 from lib.papers.pte.selection.policy import SelectionPolicy
 from lib.papers.pte.selection.training import fit
@@ -240,24 +241,12 @@ def test_held_out_entities_and_those_without_a_difference_do_not_train():
     assert changed.history.equals(fitted.history)
 
 
-def test_the_reference_can_be_what_the_writer_finds_likely():
-    rng = np.random.default_rng(5)
-    phi, rewards, log_prob = rng.normal(size=(60, 4, 6)).astype(np.float32), rng.random((60, 4)), np.zeros((60, 4))
-    log_prob[:, 1] = 2
-    settings = SETTINGS.model_copy(update={"reference": "log_prob", "refreshes": 1, "patience": 5})
-    found = fit(phi, rewards, settings, seed=1, log_prob=log_prob).history.kl.iloc[0]
-    likely = np.exp(log_prob[0]) / np.exp(log_prob[0]).sum()
-    assert found == pytest.approx((0.25 * np.log(0.25 / likely)).sum(), abs=1e-5)
-    with pytest.raises(UserError, match="tells no log-probabilities: set reference to uniform"):
-        fit(phi, rewards, settings, seed=1)
-
-
 def test_too_few_rewards_are_an_error_in_words():
     with pytest.raises(UserError, match="candidates of 0 entities differ in reward"):
         fit(np.zeros((30, 4, 6), np.float32), np.ones((30, 4)), SETTINGS, seed=1)
 
 
 def test_the_network_is_as_small_as_said():
-    policy = SelectionPolicy(18, 64, torch.Generator().manual_seed(0))
-    assert sum(weight.numel() for weight in policy.parameters()) == 18 * 64 + 64 + 64 * 64 + 64 + 64 + 1
-    assert policy(torch.randn(2, 3, 18)).exp().detach().numpy() == pytest.approx(1 / 3)
+    policy = SelectionPolicy(len(NAMES), 64, torch.Generator().manual_seed(0))
+    assert sum(weight.numel() for weight in policy.parameters()) == 17 * 64 + 64 + 64 * 64 + 64 + 64 + 1 == 5377
+    assert policy(torch.randn(2, 3, len(NAMES))).exp().detach().numpy() == pytest.approx(1 / 3)

@@ -12,8 +12,10 @@ from sklearn.metrics import roc_auc_score
 
 from lib.core.errors import UserError
 from lib.data.sequences.cold_start import cold_start
-from lib.data.sequences.leave_one_out import leave_one_out
 from lib.data.sequences.user_sequences import Sequences, starts
+from lib.papers.pte.profiling import histories
+from lib.papers.pte.profiling import probes as profiling_probes
+from lib.papers.pte.profiling import settings as profiling_settings
 from lib.papers.pte.selection import candidate_selectors, probes, rewards
 from lib.papers.pte.selection import settings as selection_settings
 from lib.papers.pte.selection.features import NAMES, WITHIN, features, text_measures, within_groups
@@ -22,7 +24,8 @@ from lib.papers.pte.selection.sides import NONE, Candidates, Side
 
 SETTINGS = selection_settings.load()
 PROBES = SETTINGS.probes.model_copy(update={"negatives": 20, "window": 15})
-PROTOCOLS = {"cold start": cold_start, "leave one out": leave_one_out}
+PROFILING = profiling_settings.load("paper").model_copy(update={"probed_users": 10**6, "probed_items": 10**6})
+PROTOCOLS = "cold start", "leave one out"
 
 
 def made_sequences(seed=0, n_users=80, n_items=40):
@@ -36,60 +39,40 @@ def made_sequences(seed=0, n_users=80, n_items=40):
     return Sequences("made", *ids, start, item, time)
 
 
+def visible(sequences, protocol):
+    """What training may know: histories of cold start's train users, or of everybody without the last three events."""
+    if protocol == "cold start":
+        return histories.of_cold_start(sequences, cold_start(sequences))
+    return histories.of_leave_one_out(sequences, 3)
+
+
 def found_probes(sequences, protocol, seed=0):
-    """Probes of users and of items from the train rows of a protocol, and what these rows show."""
-    train = PROTOCOLS[protocol](sequences).train
-    seen = probes.seen_items(sequences, train)
+    """Probes of users and of items of a protocol, and what is visible."""
+    shown, users = visible(sequences, protocol), np.arange(sequences.n_users)
+    items = np.arange(1, sequences.n_items + 1)
+    found = profiling_probes.probes(shown, items, PROFILING)
+    seen = probes.part(shown.pool, users, items)
+    of_users = probes.part(found.of_users(shown.pool.shape), users, items)
+    of_items = probes.part(found.of_items(shown.pool.shape).T, items, users)
     rng = np.random.default_rng(seed)
-    users = probes.with_negatives(probes.user_probes(sequences, train, PROBES), seen, PROBES, rng)
-    items = probes.with_negatives(probes.item_probes(seen, PROBES, rng), seen.T.tocsr(), PROBES, rng)
-    return train, seen, users, items
+    return (
+        shown, seen, probes.with_negatives(of_users, seen, PROBES, rng),
+        probes.with_negatives(of_items, seen.T.tocsr(), PROBES, rng),
+    )  # fmt: skip
 
 
 # Probes
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_the_last_items_of_long_enough_histories_are_hidden(protocol):
-    sequences = made_sequences()
-    train, seen, _, _ = found_probes(sequences, protocol)
-    hidden = probes.user_probes(sequences, train, PROBES).toarray()
-    seen = seen.toarray()
-    assert hidden.any() and (hidden.sum(1) == 2).any()
-    for user, start, stop in zip(train.user, train.start, train.stop, strict=True):
-        visible = sequences.item[start:stop]
-        latest_first = list(dict.fromkeys(visible[::-1].tolist()))
-        count = 0 if len(latest_first) < 4 else 1 if len(latest_first) < 8 else 2
-        assert set(np.flatnonzero(seen[user]) + 1) == set(visible.tolist())
-        assert set(np.flatnonzero(hidden[user]) + 1) == set(latest_first[:count])
-    others = np.setdiff1d(np.arange(sequences.n_users), train.user)
-    assert not hidden[others].any() and not seen[others].any()
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_fifth_of_the_train_users_of_an_item_is_hidden_at_random(protocol):
-    sequences = made_sequences()
-    _, seen, _, _ = found_probes(sequences, protocol)
-    drawn = [probes.item_probes(seen, PROBES, np.random.default_rng(seed)).toarray() for seed in range(200)]
-    readers = seen.toarray().T
-    assert not (drawn[0] & ~readers).any()
-    count = readers.sum(1)
-    expected = np.where(count < 2, 0, np.maximum(np.floor(0.2 * count), 1))
-    assert (drawn[0].sum(1) == expected).all() and expected.max() > 1
-    # each reader about as often as the others
-    most = count.argmax()
-    share = np.mean(drawn, axis=0)[most, readers[most]]
-    assert share == pytest.approx(expected[most] / count[most], abs=0.15)
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_no_probe_and_no_negative_knows_what_lies_outside_of_the_train_region(protocol):
     """Targets, validation and test events and whole users who only validate or test are replaced: nothing changes."""
     sequences = made_sequences()
-    train, seen, users, items = found_probes(sequences, protocol)
+    shown, seen, users, items = found_probes(sequences, protocol)
+    train = np.flatnonzero(shown.train)
     inside = np.zeros(len(sequences.item), bool)
-    for start, stop in zip(train.start, train.stop, strict=True):
-        inside[start:stop] = True
+    for user in train:
+        inside[shown.start[user] : shown.stop[user]] = True
     other = np.random.default_rng(9).integers(1, sequences.n_items + 1, len(inside)).astype(np.int32)
     changed = replace(sequences, item=np.where(inside, sequences.item, other))
     assert (changed.item[~inside] != sequences.item[~inside]).mean() > 0.9 and (~inside).sum() > 100
@@ -99,9 +82,9 @@ def test_no_probe_and_no_negative_knows_what_lies_outside_of_the_train_region(pr
     assert (seen != seen_again).nnz == 0
     # and hidden, in words: a visible event of a train row, never its target
     assert not (users.hidden > seen).nnz and not (items.hidden > seen.T).nnz
-    at = np.full(len(train), True)
-    fresh = ~np.asarray(seen[train.user[at], train.target[at] - 1]).ravel()
-    assert fresh.any() and not np.asarray(users.hidden[train.user[fresh], train.target[fresh] - 1]).any()
+    target = sequences.item[shown.stop[train]] - 1
+    fresh = ~np.asarray(seen[train, target]).ravel()
+    assert fresh.any() and not np.asarray(users.hidden[train[fresh], target[fresh]]).any()
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -130,22 +113,11 @@ def test_negatives_are_uniform_in_their_window_and_a_row_that_has_seen_it_all_lo
     assert np.bincount(found.negatives[0], minlength=8) / 1000 == pytest.approx([1, 0, 1, 1, 0, 1, 1, 1], abs=0.1)
 
 
-def test_prompts_show_the_rest_in_order():
-    sequences = made_sequences()
-    train, seen, users, items = found_probes(sequences, "leave one out")
-    kept = probes.shown_history(train.history, users.hidden[train.user])
+def test_prompts_show_the_rest():
+    _, seen, users, items = found_probes(made_sequences(), "leave one out")
     hidden = users.hidden.toarray()
-    for row, user in enumerate(train.user):
-        left = [item for item in train.history[row] if item and not hidden[user, item - 1]]
-        assert kept[row].tolist() == [0] * (kept.shape[1] - len(left)) + left
-    assert (probes.shown(seen, users.hidden).toarray() == (seen.toarray() & ~hidden)).all()
+    assert hidden.any() and (probes.shown(seen, users.hidden).toarray() == (seen.toarray() & ~hidden)).all()
     assert probes.shown(seen.T.tocsr(), items.hidden).multiply(items.hidden).nnz == 0
-
-
-def test_probes_need_one_row_per_user():
-    sequences = made_sequences()
-    with pytest.raises(UserError, match="one row per user"):
-        probes.seen_items(sequences, cold_start(sequences, per_user="all_prefixes").train)
 
 
 # Rewards
@@ -163,7 +135,7 @@ def made_side(seed=0, n=30, n_partners=25, groups=4, width=8):
     shape = n, groups
     candidates = Candidates(
         np.arange(n), vectors, csr_matrix(seen & ~hidden), rng.random((*shape, 3)),
-        np.broadcast_to(np.arange(groups), shape), rng.random(shape), rng.random(shape),
+        np.broadcast_to(np.arange(groups), shape), rng.random(shape),
     )  # fmt: skip
     content, popularity = rng.normal(size=(n, width)), seen.sum(0)
     known = Probes(csr_matrix(hidden), negatives)
@@ -292,7 +264,7 @@ def test_features_are_those_of_loops_over_candidates():
                 cosine(vector, centroid), max(history), min(history), np.mean(near), np.mean(mates), away,
                 np.mean(others[:10]),
             ])  # fmt: skip
-        raw = np.concatenate([raw, side.rewarded.measures[row], side.rewarded.log_prob[row][:, None]], axis=1)
+        raw = np.concatenate([raw, side.rewarded.measures[row]], axis=1)
         expected = (raw - raw.mean(0)) / raw.std(0)
         assert found[row, :, : len(WITHIN)] == pytest.approx(expected, abs=2e-4)
         sizes = np.log1p([shown[row].sum(), side.popularity[shown[row]].mean()])
@@ -317,10 +289,7 @@ def test_features_follow_their_candidates():
     own, order = np.random.default_rng(1).normal(size=(30, 8)), [2, 0, 3, 1]
     mixed = replace(
         side.rewarded,
-        **{
-            name: getattr(side.rewarded, name)[:, order]
-            for name in ("vectors", "measures", "template", "temperature", "log_prob")
-        },
+        **{name: getattr(side.rewarded, name)[:, order] for name in ("vectors", "measures", "template", "temperature")},
     )
     first = features(side, side.rewarded, references, own, SETTINGS.features)
     assert features(side, mixed, references, own, SETTINGS.features) == pytest.approx(first[:, order], abs=2e-4)

@@ -81,17 +81,12 @@ class Loop:
     def _refine(self, side: str, number: int, last: bool) -> float:
         """Write one side anew and return how far its profiles drifted."""
         write = self._known_user if side == "user" else self._known_item
-        before, found = list(self.texts[side]), {}
+        before, found, first = list(self.texts[side]), {}, unperturbed(self.settings.temperature)
         for index in (self.histories.users if side == "user" else self.refined).tolist():
-            hows = self._perturbed(side, index, last)
+            hows = candidates(self.settings, side, index, False) if last else [first]
             found[index] = [write(index, how) for how in hows]
         self._take(side, number, found)
         return self._measure(side, number, before, [*found])
-
-    def _perturbed(self, side: str, index: int, last: bool, probed: bool = False) -> list[Perturbation]:
-        if last:
-            return candidates(self.settings, side, index, probed)
-        return [unperturbed(self.settings.temperature)]
 
     def _known_user(self, user: int, how: Perturbation) -> Draw:
         return self._user(user, self.texts["user"][user], self.near[user], how)
@@ -163,7 +158,7 @@ class Loop:
             asked = {
                 user: [
                     self._user(user, earlier[user][0], own_near, how, hidden)
-                    for how in self._perturbed("user", user, True, probed=True)
+                    for how in candidates(self.settings, "user", user, True)
                 ]
                 for (user, hidden), own_near in zip(self.probes.users.items(), near, strict=True)
             }
@@ -173,7 +168,7 @@ class Loop:
             asked = {
                 item: [
                     self._item(item, self.metadata[item - 1], chosen[item], how)
-                    for how in self._perturbed("item", item, True, probed=True)
+                    for how in candidates(self.settings, "item", item, True)
                 ]
                 for item in self.probes.items
             }

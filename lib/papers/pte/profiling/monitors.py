@@ -1,7 +1,6 @@
 """Whether profiles collapse into one: duplicates, likeness, the rank that their vectors use, variety of words."""
 
 import re
-from itertools import combinations
 
 import numpy as np
 
@@ -51,8 +50,3 @@ def distinct(texts: list[str], n: int) -> float:
 def drift(before: np.ndarray, after: np.ndarray) -> float:
     """1 - mean cosine of each profile with the one before it; both [n, d] with rows of unit length."""
     return float(1 - np.einsum("nd,nd->n", before, after, dtype=np.float64).mean())
-
-
-def stability(seeds: list[np.ndarray]) -> float:
-    """The mean cosine of the same profile under two seeds, over all pairs of seeds; each [n, d] of unit length."""
-    return float(np.mean([1 - drift(one, other) for one, other in combinations(seeds, 2)]))

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from lib.papers.pte.profiling.histories import Histories
 from lib.papers.pte.profiling.settings import ProfilingSettings
 
-SHORTEST, TWO = 4, 8  # visible items of a user from which one, and two, are hidden
+SHORTEST, TWO = 4, 8  # different visible items of a user from which one, and two, are hidden
 
 
 class Probes(NamedTuple):
@@ -32,12 +32,12 @@ class Probes(NamedTuple):
 def probes(histories: Histories, items: np.ndarray, settings: ProfilingSettings) -> Probes:
     """Probes of a sample of train users with four visible items or more, and of `items` with two train users or more.
 
-    Of a user the last visible item, with eight or more the last two; of an item the share `probe_share` of its train
-    users, at least one and never all of them. A user's probe is hidden wherever it stands in the history.
+    Of a user the last visible item, with eight or more the last two, where an item that comes again counts once; of an
+    item the share `probe_share` of its train users, at least one and never all of them. A user's probe is hidden
+    wherever it stands in the history.
     """
     rng = np.random.default_rng([settings.seed, 2])
-    long = histories.users[histories.train[histories.users]]
-    long = long[(histories.stop - histories.start)[long] >= SHORTEST]
+    long = np.flatnonzero(histories.pool.getnnz(axis=1) >= SHORTEST)
     users = {int(user): _last(histories.of(user)) for user in np.sort(rng.permutation(long)[: settings.probed_users])}
     by_item = histories.pool.tocsc()
     by_item.sort_indices()
@@ -59,7 +59,8 @@ def without(matrix: csr_matrix, hidden: csr_matrix) -> csr_matrix:
 
 
 def _last(history: np.ndarray) -> np.ndarray:
-    return np.unique(history[-(2 if len(history) >= TWO else 1) :])
+    latest = [*dict.fromkeys(history[::-1].tolist())]
+    return np.sort(np.array(latest[: 2 if len(latest) >= TWO else 1], np.int64))
 
 
 def _matrix(hidden: dict[int, np.ndarray], shape: tuple[int, int]) -> csr_matrix:

@@ -5,6 +5,7 @@ later rounds depend on rounding in the encoder (docs/methods/pte-profiles.md 6),
 """
 
 import re
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -65,11 +66,10 @@ def leaks(asked: pd.DataFrame, loop: Loop, split: SplitRows) -> pd.DataFrame:
     for part in (getattr(split, name) for name in SPLITS):
         target[part.user] = part.target
     found = pd.DataFrame([_named(row, loop, target) for row in asked.itertuples()])
-    users, probed = (
-        asked["side"].eq("user").to_numpy(),
-        asked["probed"].to_numpy() & asked["side"].eq("user").to_numpy(),
-    )
-    told = [_strangers(loop.near[loop.histories.users], loop), _strangers(_padded(loop, loop.refined), loop)]
+    users = asked["side"].eq("user").to_numpy()
+    probed = users & asked["probed"].to_numpy()
+    near, described = loop.near[loop.histories.users], (loop.chosen[item] for item in loop.refined)
+    told = [_strangers(near, loop), _strangers(described, loop)]
     rows = [
         ("a user's prompt names items of the visible history only", users.sum(), found["other"][users].sum()),
         ("a user's prompt does not name the target", users.sum(), found["target"].sum()),
@@ -109,13 +109,7 @@ def _holds(text: str, name: str) -> bool:
     return re.search(rf"\b{re.escape(name)}(?!\w)", text) is not None
 
 
-def _padded(loop: Loop, items: np.ndarray) -> np.ndarray:
-    """The users by whom each item is described [n, m], padded with -1."""
-    width = max((len(loop.chosen[item]) for item in items), default=0)
-    return np.array([np.pad(loop.chosen[item], (0, width - len(loop.chosen[item])), constant_values=-1)
-                     for item in items]).reshape(len(items), width)  # fmt: skip
-
-
-def _strangers(lists: np.ndarray, loop: Loop) -> tuple[int, int]:
-    """How many lists of users [n, k] there are, and how many of them hold one who is no train user."""
-    return len(lists), int(((lists >= 0) & ~loop.histories.train[lists]).any(axis=1).sum())
+def _strangers(lists: Iterable[np.ndarray], loop: Loop) -> tuple[int, int]:
+    """How many lists of users there are, -1 for nobody, and how many of them hold one who is no train user."""
+    found = [not loop.histories.train[one[one >= 0]].all() for one in lists]
+    return len(found), sum(found)

@@ -147,8 +147,8 @@ class Lines(LogitsProcessor):
         """Scores with a single token left where one must come, and none that ends a line where none may."""
         forced = [self._next(*one) for one in zip(self.lines, input_ids[:, -1].tolist(), strict=True)]
         scores[:, self.end] = -torch.inf  # an answer ends behind its last line
-        begun = torch.tensor([line.tokens == 0 for line in self.lines])
-        scores[begun[:, None] & torch.isin(torch.arange(scores.shape[1]), self.breaks)] = -torch.inf
+        begun = [row for row, line in enumerate(self.lines) if not line.tokens]
+        scores[torch.tensor(begun, dtype=torch.long)[:, None], self.breaks] = -torch.inf
         for row, token in enumerate(forced):
             if token is not None:
                 scores[row] = -torch.inf

@@ -48,6 +48,12 @@ def reduced(ufunc: np.ufunc, values: np.ndarray, matrix: csr_matrix, empty: floa
     return result
 
 
+def row_means(matrix: csr_matrix, values: np.ndarray) -> np.ndarray:
+    """Mean of the partners' values [n_partners, ...] over the entries of each row [n, ...], 0 where there are none."""
+    count = np.diff(matrix.indptr).reshape(-1, *[1] * (values.ndim - 1))
+    return matrix.astype(values.dtype) @ values / np.maximum(count, 1)
+
+
 def gathered_cosines(vectors: np.ndarray, partners: np.ndarray, index: np.ndarray) -> np.ndarray:
     """Cosines of candidates with the partners at index [n, k] of their row: [n, G, k]; unit vectors as above."""
     result = np.empty((len(vectors), vectors.shape[1], index.shape[1]), np.float32)

@@ -6,7 +6,7 @@ of final candidates do to theirs.
 
 import numpy as np
 
-from lib.papers.pte.selection.cosines import entry_cosines, gathered_cosines, reduced, slices, unit
+from lib.papers.pte.selection.cosines import entry_cosines, gathered_cosines, reduced, row_means, slices, unit
 from lib.papers.pte.selection.settings import FeatureSettings
 from lib.papers.pte.selection.sides import NONE, Candidates, Side
 
@@ -15,7 +15,7 @@ TEMPLATES = 4  # candidate g is asked for by template g mod 4
 WITHIN = (
     "cosine to the history's centroid", "largest cosine to the history", "smallest cosine to the history",
     "mean cosine to neighbours' profiles", "mean cosine to the other candidates", "distance from the mean profile",
-    "density among other profiles", "mean IDF of words", "words", "distinct pairs of words", "mean log-probability",
+    "density among other profiles", "mean IDF of words", "words", "distinct pairs of words",
 )  # fmt: skip
 # taken as they are: the first two are the same for all candidates of a group
 AS_IS = ("log history length", "log popularity of the history", *(f"template {i}" for i in range(TEMPLATES)))
@@ -38,7 +38,6 @@ def features(
         np.linalg.norm(vectors - references.mean(axis=0), axis=2),
         _density(vectors, candidates.entity, references, settings.density),
         *np.moveaxis(np.asarray(candidates.measures, dtype=float), 2, 0),
-        np.zeros(vectors.shape[:2]) if candidates.log_prob is None else candidates.log_prob,
     ]
     templates = candidates.template[:, :, None] == np.arange(TEMPLATES)
     as_is = [_sizes(candidates, side.popularity), templates, candidates.temperature[:, :, None]]
@@ -107,6 +106,5 @@ def _density(vectors: np.ndarray, entity: np.ndarray, references: np.ndarray, ne
 def _sizes(candidates: Candidates, popularity: np.ndarray) -> np.ndarray:
     """log(1 + partners shown) and log(1 + their mean popularity) of each candidate [n, G, 2]."""
     length = np.diff(candidates.shown.indptr)
-    mean = candidates.shown.astype(float) @ popularity / np.maximum(length, 1)
-    sizes = np.log1p(np.stack([length, mean], axis=1))
+    sizes = np.log1p(np.stack([length, row_means(candidates.shown, popularity)], axis=1))
     return np.broadcast_to(sizes[:, None, :], (*candidates.vectors.shape[:2], 2))

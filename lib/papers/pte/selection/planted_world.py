@@ -18,11 +18,13 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from lib.data.sequences.rows import Rows, rows
 from lib.data.sequences.user_sequences import Sequences, starts
-from lib.papers.pte.selection import probes
-from lib.papers.pte.selection.cosines import unit
+from lib.papers.pte.profiling import settings as profiling
+from lib.papers.pte.profiling.histories import Histories, of_leave_one_out
+from lib.papers.pte.profiling.probes import probes as hidden_probes
+from lib.papers.pte.selection.cosines import row_means, unit
 from lib.papers.pte.selection.features import TEMPLATES, text_measures
+from lib.papers.pte.selection.probes import part, shown, with_negatives
 from lib.papers.pte.selection.rewards import well_formed
 from lib.papers.pte.selection.settings import SelectionSettings
 from lib.papers.pte.selection.sides import Candidates, Side
@@ -43,11 +45,12 @@ TEMPERATURES = (0.3, 0.7, 0.9, 1.0)
 class World(NamedTuple):
     """Both sides with all their rewarded candidates, and which is which.
 
+    `histories` hold all events of each user but the last one.
     `kinds` holds by side the number in KINDS of each rewarded candidate [n, 4] and of each final one [N, 4].
     """
 
     sequences: Sequences
-    rows: Rows
+    histories: Histories
     users: Side
     items: Side
     kinds: dict[str, tuple[np.ndarray, np.ndarray]]
@@ -62,8 +65,9 @@ class _Language(NamedTuple):
 
 
 def planted_world(settings: SelectionSettings, seed: int, n_users: int = 400, n_items: int = 200) -> World:
-    """The world of a seed: its interactions, profiles of all users and items, and probes by `settings`."""
+    """The world of a seed: its interactions, profiles of all users and items, and probes as those of profiling."""
     settings = settings.model_copy(update={"probes": settings.probes.model_copy(update={"window": WINDOW})})
+    everybody = {"seed": seed, "probed_users": n_users, "probed_items": n_items}
     rng = np.random.default_rng(seed)
     language = _language(rng)
     topics = {"user": rng.integers(TOPICS, size=n_users), "item": rng.integers(TOPICS, size=n_items)}
@@ -72,22 +76,22 @@ def planted_world(settings: SelectionSettings, seed: int, n_users: int = 400, n_
     taste["user"] = (taste["user"] + _favourites(language, rng.integers(TOPICS, size=n_users), rng)) / 2
     metadata = taste["item"]  # an item's words are what is known of it
     sequences = _interactions(unit(taste["user"] @ language.vectors), unit(metadata @ language.vectors), rng)
-    train = rows(sequences, sequences.start[1:] - 1, EVENTS[1])
-    seen = probes.seen_items(sequences, train)
+    histories = of_leave_one_out(sequences, held_out=1)
+    users, items = np.arange(n_users), np.arange(1, n_items + 1)
+    hidden = hidden_probes(histories, items, profiling.load("paper").model_copy(update=everybody))
+    seen = part(histories.matrix, users, items)
     content = {"item": unit(metadata @ language.vectors)}
-    content["user"] = _mean(seen, content["item"])
-    hidden = {
-        "user": probes.user_probes(sequences, train, settings.probes),
-        "item": probes.item_probes(seen, settings.probes, rng),
-    }
+    content["user"] = row_means(seen, content["item"])
+    away = {"user": part(hidden.of_users(histories.matrix.shape), users, items),
+            "item": part(hidden.of_items(histories.matrix.shape).T, items, users)}  # fmt: skip
     sides, kinds = {}, {}
     for name, visible in (("user", seen), ("item", seen.T.tocsr())):
-        known = probes.with_negatives(hidden[name], visible, settings.probes, rng)
+        known = with_negatives(away[name], visible, settings.probes, rng)
         own = metadata if name == "item" else None
-        partner = metadata if name == "user" else _mean(seen, metadata)
+        partner = metadata if name == "user" else row_means(seen, metadata)
         writer = _Writer(language, topics[name], own, partner, _nearest(visible))
         some = np.flatnonzero(known.defined)
-        rewarded, of_rewarded, texts = writer.candidates(some, probes.shown(visible, known.hidden)[some], rng)
+        rewarded, of_rewarded, texts = writer.candidates(some, shown(visible, known.hidden)[some], rng)
         final, of_final, _ = writer.candidates(np.arange(visible.shape[0]), visible, rng)
         parsed = np.ones(texts.shape, bool)
         fine = well_formed(texts, parsed, settings.reward.words, known.hidden[some])
@@ -96,7 +100,7 @@ def planted_world(settings: SelectionSettings, seed: int, n_users: int = 400, n_
             name, rewarded, known.of(some), fine, final, content[name], writer.neighbours, popularity
         )  # fmt: skip
         kinds[name] = of_rewarded, of_final
-    return World(sequences, train, sides["user"], sides["item"], kinds)
+    return World(sequences, histories, sides["user"], sides["item"], kinds)
 
 
 class _Writer:
@@ -135,7 +139,7 @@ class _Writer:
 
     def _words(self, entity: np.ndarray, shown: csr_matrix) -> np.ndarray:
         """How likely each word is in a good profile [n, n_words]."""
-        of_partners = _mean(shown, self.partner)
+        of_partners = row_means(shown, self.partner)
         return of_partners if self.own is None else (self.own[entity] + of_partners) / 2
 
 
@@ -176,11 +180,6 @@ def _nearest(visible: csr_matrix) -> np.ndarray:
     cosines = seen @ seen.T
     np.fill_diagonal(cosines, -1)
     return np.argsort(-cosines, axis=1, kind="stable")[:, :NEIGHBOURS]
-
-
-def _mean(matrix: csr_matrix, values: np.ndarray) -> np.ndarray:
-    """Mean of the partners' values [n_partners, ...] over each row."""
-    return matrix.astype(float) @ values / np.maximum(np.diff(matrix.indptr), 1)[:, None]
 
 
 def _drawn(words: np.ndarray, rng: np.random.Generator) -> np.ndarray:

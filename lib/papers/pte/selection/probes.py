@@ -1,8 +1,7 @@
 """Interactions hidden from the prompts of rewarded candidates, and partners without one to compare them with.
 
-Everything here is read off the train rows of a protocol: their visible events, and never a target. So a probe is known
-to training anyway, and what is hidden is hidden from one entity's own prompt only. Matrices have users in the order of
-the data and items in that of their frame: index i is item number i + 1.
+Which are hidden is drawn where the prompts are written (lib.papers.pte.profiling.probes): visible events of train
+users, and never a target. So a probe is known to training anyway, and is hidden from one entity's own prompt only.
 """
 
 from dataclasses import dataclass
@@ -10,9 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from lib.core.errors import UserError
-from lib.data.sequences.rows import PAD, Rows, inside
-from lib.data.sequences.user_sequences import Sequences
 from lib.papers.pte.selection.cosines import rows_of
 from lib.papers.pte.selection.settings import ProbeSettings
 
@@ -35,51 +31,6 @@ class Probes:
     def of(self, rows: np.ndarray) -> "Probes":
         """Those of some rows."""
         return Probes(self.hidden[rows], self.negatives[rows])
-
-
-def seen_items(sequences: Sequences, rows: Rows) -> csr_matrix:
-    """What is visible of the user of each row, bool [n_users, n_items]: events before the target, and the target never.
-
-    Users without a row have seen nothing. Raises UserError where a user has several rows, since a profile describes a
-    user and not a moment.
-    """
-    if len(np.unique(rows.user)) != len(rows):
-        raise UserError(f"{sequences.name}: probes need one row per user, and some users have several: take rows 'one'")
-    row, place = inside(rows.start, rows.stop)
-    return _matrix(rows.user[row], sequences.item[place] - 1, (sequences.n_users, sequences.n_items))
-
-
-def user_probes(sequences: Sequences, rows: Rows, settings: ProbeSettings) -> csr_matrix:
-    """The last visible item of the user of each row, and the one before it where there are many: as seen_items.
-
-    Of an item that was taken twice the last time counts, and as a column is an item, all of its events are hidden.
-    """
-    row, place = inside(rows.start, rows.stop)
-    item = sequences.item[place] - 1
-    # reversed, so that unique finds the last event of an item, and not its first
-    pair = row.astype(np.int64) * sequences.n_items + item
-    _, found = np.unique(pair[::-1], return_index=True)
-    latest = np.sort(len(pair) - 1 - found)
-    row, item = row[latest], item[latest]
-    count = np.bincount(row, minlength=len(rows))
-    from_end = np.cumsum(count)[row] - 1 - np.arange(len(row))
-    wanted = (count >= settings.fewest_history) * (1 + (count >= settings.second_from))
-    last = from_end < wanted[row]
-    return _matrix(rows.user[row[last]], item[last], (sequences.n_users, sequences.n_items))
-
-
-def item_probes(seen: csr_matrix, settings: ProbeSettings, rng: np.random.Generator) -> csr_matrix:
-    """Some of the users who have seen each item, drawn at random: bool [n_items, n_users], from seen_items."""
-    readers = seen.T.tocsr()
-    count = np.diff(readers.indptr)
-    row = rows_of(readers)
-    order = np.lexsort((rng.random(readers.nnz), row))
-    drawn = np.empty(readers.nnz, dtype=np.int64)
-    drawn[order] = np.arange(readers.nnz) - readers.indptr[row]  # the place of an entry in its row's random order
-    share = np.maximum(np.floor(settings.item_share * count), 1)
-    wanted = np.where(count >= settings.fewest_users, share, 0)
-    some = drawn < wanted[row]
-    return _matrix(row[some], readers.indices[some], readers.shape)
 
 
 def with_negatives(hidden: csr_matrix, seen: csr_matrix, settings: ProbeSettings, rng: np.random.Generator) -> Probes:
@@ -139,15 +90,11 @@ def shown(seen: csr_matrix, hidden: csr_matrix) -> csr_matrix:
     return (seen > hidden).tocsr()
 
 
-def shown_history(history: np.ndarray, hidden: csr_matrix) -> np.ndarray:
-    """Left-padded histories of item numbers [n, length] without the hidden items, still in order and left-padded.
-
-    hidden [n, n_items] has the rows of the histories.
-    """
-    row, column = np.nonzero(history != PAD)
-    kept = history.copy()
-    kept[row, column] *= ~np.asarray(hidden[row, history[row, column] - 1], dtype=bool).ravel()
-    return np.take_along_axis(kept, np.argsort(kept != PAD, axis=1, kind="stable"), axis=1)
+def part(matrix: csr_matrix, rows: np.ndarray, columns: np.ndarray) -> csr_matrix:
+    """Those rows and columns, bool with sorted indices."""
+    some = matrix.tocsr()[rows][:, columns].astype(bool).tocsr()
+    some.sort_indices()
+    return some
 
 
 def _matrix(row: np.ndarray, column: np.ndarray, shape: tuple[int, int]) -> csr_matrix:

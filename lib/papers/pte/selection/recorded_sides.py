@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
+from lib.core.errors import UserError
 from lib.papers.pte.profiling.candidates import Study
 from lib.papers.pte.profiling.contract import serialised
 from lib.papers.pte.profiling.neighbours import neighbours
 from lib.papers.pte.profiling.probes import probes as hidden_probes
-from lib.papers.pte.selection.cosines import unit
+from lib.papers.pte.selection.cosines import row_means, unit
 from lib.papers.pte.selection.features import TEMPLATES, text_measures
-from lib.papers.pte.selection.probes import shown, with_negatives
+from lib.papers.pte.selection.probes import part, shown, with_negatives
 from lib.papers.pte.selection.rewards import well_formed
-from lib.papers.pte.selection.settings import SelectionSettings
+from lib.papers.pte.selection.settings import FILE, SelectionSettings
 from lib.papers.pte.selection.sides import NONE, Candidates, Side
 
 
@@ -37,7 +38,7 @@ def recorded_sides(
 ) -> RecordedSides:
     """The sides of a recording (Loop.profiles) by its study; encode(texts) gives vectors [n, d].
 
-    Negatives are drawn by `seed`.
+    Negatives are drawn by `seed`. Raises UserError where no candidate of a side was written without probes.
     """
     loop, of, rng = about.loop(None, None), about.histories, np.random.default_rng(seed)
     users, items = of.users, np.sort(np.concatenate([loop.refined, loop.cold]))
@@ -45,13 +46,13 @@ def recorded_sides(
     metadata = unit(encode([serialised(loop.metadata[item - 1], "item") for item in items]))
     near, pool = settings.reward.neighbours, of.pool.T.tocsr()
     # what is visible and, of that, what train users have; both [n, n_partners]
-    visible = {"user": _part(of.matrix, users, items), "item": _part(pool, items, users)}
-    known = {"user": _part(of.pool, users, items), "item": visible["item"]}
-    away = {"user": _part(hidden.of_users(of.matrix.shape), users, items),
-            "item": _part(hidden.of_items(of.matrix.shape).T.tocsr(), items, users)}  # fmt: skip
+    visible = {"user": part(of.matrix, users, items), "item": part(pool, items, users)}
+    known = {"user": part(of.pool, users, items), "item": visible["item"]}
+    away = {"user": part(hidden.of_users(of.matrix.shape), users, items),
+            "item": part(hidden.of_items(of.matrix.shape).T.tocsr(), items, users)}  # fmt: skip
     close = {"user": neighbours(of.matrix, of.pool, near)[users], "item": neighbours(pool, pool, near)[items]}
     index = {"user": users, "item": items}
-    content = {"item": metadata, "user": _means(visible["user"], metadata)}
+    content = {"item": metadata, "user": row_means(visible["user"], metadata)}
     titles = {"user": np.array(about.renderer.names, dtype=object)[items - 1], "item": None}
     sides, texts = {}, {}
     for name in ("user", "item"):
@@ -59,6 +60,8 @@ def recorded_sides(
         final = _written(of_side[~of_side["probed"]], np.arange(len(index[name])), name)
         drawn = with_negatives(away[name], known[name], settings.probes, rng)
         some = np.intersect1d(of_side.loc[of_side["probed"], "row"], np.flatnonzero(drawn.defined))
+        if not len(some):
+            raise UserError(f"no candidate of a {name} has a reward: raise probed_{name}s of profiling in {FILE}")
         rewarded = _written(of_side[of_side["probed"]], some, name)
         own = drawn.of(some)
         fine = well_formed(rewarded["text"], rewarded["parsed"], settings.reward.words, own.hidden, titles[name])
@@ -98,20 +101,8 @@ def _candidates(written: dict[str, np.ndarray], entity: np.ndarray, told: csr_ma
     return Candidates(entity, vectors, told, text_measures(texts), template, temperature)
 
 
-def _part(matrix: csr_matrix, rows: np.ndarray, columns: np.ndarray) -> csr_matrix:
-    """Those rows and columns, bool with sorted indices."""
-    part = matrix.tocsr()[rows][:, columns].astype(bool).tocsr()
-    part.sort_indices()
-    return part
-
-
 def _place(known: np.ndarray, wanted) -> np.ndarray:
     """Where each of `wanted` stands in the sorted `known`, NONE for what is not there."""
     wanted = np.asarray(wanted)
     place = np.searchsorted(known, wanted).clip(max=len(known) - 1)
     return np.where(known[place] == wanted, place, NONE)
-
-
-def _means(matrix: csr_matrix, vectors: np.ndarray) -> np.ndarray:
-    """The mean of the partners' vectors over each row."""
-    return matrix.astype(np.float32) @ vectors / np.maximum(np.diff(matrix.indptr), 1)[:, None]

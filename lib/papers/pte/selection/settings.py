@@ -13,12 +13,8 @@ Weight = Annotated[float, Field(ge=0)]
 
 
 class ProbeSettings(Strict):
-    """Which interactions are hidden from the prompts of rewarded candidates."""
+    """What hidden interactions are compared with; which are hidden is a matter of profiling."""
 
-    fewest_history: int = Field(ge=2, description="different visible items from which on a user's last one is hidden")
-    second_from: int = Field(ge=3, description="from so many on the one before it, too")
-    fewest_users: int = Field(ge=2, description="train users from which on some of an item's are hidden")
-    item_share: float = Field(gt=0, lt=1, description="of an item's train users, rounded down, at least one")
     negatives: int = Field(ge=1, description="partners without interaction that probes are compared with")
     window: int = Field(ge=2, description="of partners about as popular as a probe, from which these are drawn")
 
@@ -46,8 +42,7 @@ class TrainingSettings(Strict):
 
     hidden: int = Field(ge=1, description="width of both hidden layers")
     epsilon: float = Field(gt=0, lt=1, description="a ratio of probabilities is clipped to 1 ± epsilon")
-    beta: float = Field(ge=0, description="weight of the KL divergence from the reference")
-    reference: Literal["uniform", "log_prob"] = Field(description="or softmax of the writer's mean log-probabilities")
+    beta: float = Field(ge=0, description="weight of the KL divergence from the uniform distribution")
     estimator: Literal["enumerated", "sampled"] = Field(description="all candidates, or as many drawn with replacement")
     refreshes: int = Field(ge=1, description="how often the old policy becomes the current one, at most")
     inner_epochs: int = Field(ge=1, description="passes over all entities between two refreshes")

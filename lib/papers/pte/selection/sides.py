@@ -17,9 +17,8 @@ class Candidates:
 
     entity [n] are rows of the side's tables. vectors [n, G, d] are those of the texts, `shown` bool [n, n_partners] is
     what the prompt could know, `measures` [n, G, 3] are features.text_measures. template [n, G] int and
-    temperature [n, G] say how each was asked for; log_prob [n, G] is the writer's mean log-probability per token, None
-    where it is unknown. Candidate 0 is the one that would be taken without selection. Raises UserError where shapes
-    differ.
+    temperature [n, G] say how each was asked for. Candidate 0 is the one that would be taken without selection. Raises
+    UserError where shapes differ.
     """
 
     entity: np.ndarray
@@ -28,12 +27,10 @@ class Candidates:
     measures: np.ndarray
     template: np.ndarray
     temperature: np.ndarray
-    log_prob: np.ndarray | None = None
 
     def __post_init__(self):
         n, groups = self.vectors.shape[:2]
         parts = {"measures": self.measures, "template": self.template, "temperature": self.temperature}
-        parts |= {} if self.log_prob is None else {"log_prob": self.log_prob}
         wrong = [name for name, part in parts.items() if part.shape[:2] != (n, groups)]
         wrong += [name for name in ("entity", "shown") if getattr(self, name).shape[0] != n]
         if wrong:
@@ -45,8 +42,7 @@ class Candidates:
     def of(self, rows: np.ndarray) -> "Candidates":
         """Those of some rows."""
         names = ("entity", "vectors", "shown", "measures", "template", "temperature")
-        log_prob = None if self.log_prob is None else self.log_prob[rows]
-        return Candidates(**{name: getattr(self, name)[rows] for name in names}, log_prob=log_prob)
+        return Candidates(**{name: getattr(self, name)[rows] for name in names})
 
     def picked(self, picks: np.ndarray) -> np.ndarray:
         """The vectors [n, d] of candidates picks [n]."""

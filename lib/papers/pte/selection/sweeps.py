@@ -55,4 +55,4 @@ def fit_side(
     """
     phi = features(side, side.rewarded, other.content, before, settings.features)
     rewards = combined(parts(side, references, settings.reward), settings.reward)
-    return fit(phi, rewards, settings.training, seed, side.rewarded.log_prob, regression, label)
+    return fit(phi, rewards, settings.training, seed, regression, label)
