@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from lib.core.errors import UserError
 from lib.core.files import ROOT
 from lib.results import findings, index, questions, readme_parts, records
-from lib.results.further_findings import further
 
 FIGURES = ROOT / "figures"
 TABLE = pd.DataFrame({"name": ["b", "a"], "value": [0.1, 0.2]})
@@ -26,16 +25,17 @@ def save(stem, claim, artefact=None, **changes):
 
 @pytest.fixture
 def figures(tmp_path):
-    """Results of a known paper on two datasets and of an unknown one."""
+    """Results of a known paper on three datasets and of an unknown one."""
     place = tmp_path / "figures"
     picture = Figure()
     picture.subplots()
-    default, other = place / "rlmrec/movielens-100k", place / "rlmrec/amazon"
+    default, *others = (place / "rlmrec" / name for name in ("movielens-100k", "amazon", "yelp"))
     save(default / "pooled", "It ranks better", ours="+1%", paper="yes")
     save(default / "significance", "It ranks better", ours="+1%")
     save(default / "forest", "It ranks better", picture, ours="+1%", table="pooled")
     save(default / "new_thing", "Is there something new?", ours="a thing")
-    save(other / "reproduction", "Base rows come out", ours="6 of 6")
+    for other, count in zip(others, (6, 5), strict=True):
+        save(other / "reproduction", "Base rows come out", ours=f"{count} of 6")
     save(place / "mine/toy/numbers", "Ours alone", ours="7 | 8")
     (default / "files/stray.json").write_text("[]")
     return place
@@ -49,7 +49,7 @@ def links_of(page):
 def test_every_link_of_every_page_leads_to_a_file(figures):
     first = index.write(figures)
     pages = [first, *sorted(figures.glob("*/*/README.md"))]
-    assert len(pages) == 4
+    assert len(pages) == 5
     for page in pages:
         found = [link for link in links_of(page) if not link.startswith("https://")]
         assert found and all((page.parent / link).is_file() for link in found), page
@@ -62,7 +62,7 @@ def test_a_question_is_asked_once_with_picture_answer_and_the_papers_value(figur
     assert "(Table 1)" in row and "movielens-100k: +1%" in row and "| yes |" in row
     assert '<img src="rlmrec/movielens-100k/forest.png"' in row and "pooled.csv" in row
     row = next(line for line in text.splitlines() if "**Do base models come out as in the paper?**" in line)
-    assert "amazon: 6 of 6" in row
+    assert "amazon: 6 of 6<br>yelp: 5 of 6" in row, "every dataset that answers it"
 
 
 def test_what_no_question_names_is_listed_by_its_claim(figures):
@@ -159,7 +159,7 @@ def test_another_table_gives_another_verdict(tmp_path):
 
 
 def test_a_finding_without_its_tables_is_left_out(tmp_path):
-    assert findings.front(tmp_path) == further(tmp_path) == []
+    assert findings.front(tmp_path) == []
     claims = [finding.claim for finding in findings.front(FIGURES)]
     copy = changed(tmp_path, "rlmrec/movielens-100k/pooled.csv", lambda table: None)
     (copy / "rlmrec/movielens-100k/noise_simgcl_gains.csv").unlink()
@@ -167,7 +167,7 @@ def test_a_finding_without_its_tables_is_left_out(tmp_path):
 
 
 def test_links_of_findings_lead_to_committed_pages():
-    for finding in findings.front(FIGURES) + further(FIGURES):
+    for finding in findings.front(FIGURES):
         assert (FIGURES / finding.link).is_file(), finding
         assert finding.ours and finding.verdict and "nan" not in "".join(finding)
 

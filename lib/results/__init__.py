@@ -11,7 +11,6 @@ excerpts          source of lib as a notebook shows it beside a formula
 why               the chain behind one artefact, as text
 questions         which question an artefact answers
 findings          what the tables say of the four claims that most readers ask about
-further_findings  what they say of others
 pages             the page of one paper and dataset
 readme_parts      what README.md quotes of results
 index             writes figures/README.md and all pages

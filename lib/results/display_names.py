@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from lib.core.errors import UserError
+from lib.core.files import ROOT, read_yaml
 from lib.core.names import BASE_AGAIN, metric_and_k, read_alignment, read_dataset, read_encoder, vector_file
-from lib.data import datasets
 
 BACKBONES = {
     "gccf": "GCCF", "lightgcn": "LightGCN", "sgl": "SGL", "simgcl": "SimGCL", "dccf": "DCCF", "autocf": "AutoCF",
@@ -42,9 +42,8 @@ PARTS = {"early": "early half", "late": "late half"}  # variants of a dataset
 def dataset(name: str) -> str:
     """'MovieLens-100K', the title in params/<name>/dataset.yaml; 'MovieLens-100K, noise 0.1' for a variant."""
     plain, kind, value = read_dataset(name)
-    title = plain
-    with contextlib.suppress(UserError):
-        title = datasets.settings(plain).title
+    settings = ROOT / "params" / plain / "dataset.yaml"
+    title = read_yaml(settings)["title"] if settings.is_file() else plain
     return f"{title}, {PARTS.get(kind, f'{kind} {value}')}" if kind else title
 
 
@@ -97,19 +96,15 @@ NAMED = {  # by the column that holds names
 
 def in_table(cells: pd.DataFrame) -> pd.DataFrame:
     """A table of texts for people: names in its columns of names, and columns that are called by an alignment."""
-    shown = cells.assign(**{name: cells[name].map(_named(NAMED[name])) for name in NAMED if name in cells})
-    return shown.rename(columns=ALIGNMENTS)
+    shown = {name: {text: _named(name, text) for text in cells[name].unique()} for name in NAMED if name in cells}
+    return cells.replace(shown).rename(columns=ALIGNMENTS)
 
 
-def _named(shown):
-    """A namer that leaves empty cells and other texts, such as 'matched base', as they are."""
-
-    def named(text: str) -> str:
-        with contextlib.suppress(UserError, ValueError):
-            return shown(text) if text else text
-        return text
-
-    return named
+def _named(column: str, text: str) -> str:
+    """The display name of a text in a column; empty cells and other texts, such as 'matched base', stay as they are."""
+    with contextlib.suppress(UserError, ValueError):
+        return NAMED[column](text) if text else text
+    return text
 
 
 def listed(names: Iterable[str]) -> str:

@@ -5,7 +5,6 @@ says what the tables say. A finding whose tables are not there is left out.
 """
 
 import contextlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +14,9 @@ from lib.analysis.published import published_table
 from lib.core.names import ALIGNMENTS, DEFAULT_DATASET
 from lib.evaluation.verdicts.claims_on_ranking import claim_verdict
 from lib.evaluation.verdicts.rules import PRIMARY, conclusion
+from lib.results.pages import link
 from lib.results.records import BELOW, sidecar
-from lib.results.writers import signed
+from lib.results.writers import signed, to_markdown
 
 ALIGNED = ALIGNMENTS[1:]
 AS_IN_THE_REPORT = {"vectors": "ego", "items": "first3000", "neighbours": 100}  # of its Table 1
@@ -26,29 +26,30 @@ PLAIN = {"supported": "yes", "not supported": "no", "inconclusive": "no differen
 class Finding(NamedTuple):
     """One row of the findings, and its answer in plain words."""
 
-    claim: str  # the question, as in params/questions.yaml where it has one
+    claim: str  # the question, as in params/questions.yaml
     paper: str
     ours: str
     verdict: str
     link: str  # below figures/
-    said: str = ""
+    said: str
 
 
 def front(figures: Path) -> list[Finding]:
-    """The four questions that most readers have, of the default dataset."""
-    return present(figures, (_ranking, _meaning, _wording, _noise))
-
-
-def present(figures: Path, found: tuple[Callable[[Path], Finding], ...]) -> list[Finding]:
-    """What these make of the results that are there; tables of another form count as not there."""
+    """The four questions that most readers have, of the default dataset; tables of another form count as not there."""
     findings = []
-    for finding in found:
+    for finding in (_ranking, _meaning, _wording, _noise):
         with contextlib.suppress(FileNotFoundError, LookupError):
             findings.append(finding(Path(figures)))
     return findings
 
 
-# The four
+def findings_table(found: list[Finding], up: str = "") -> str:
+    """Claims with the paper's numbers, ours and the verdict, as Markdown; up: from the page to figures/."""
+    rows = [
+        {"claim": link(one.claim, up + one.link), "the paper": one.paper, "here": one.ours, "verdict": one.verdict}
+        for one in found
+    ]
+    return to_markdown(pd.DataFrame(rows))
 
 
 def _ranking(figures: Path) -> Finding:
@@ -101,9 +102,10 @@ def _wording(figures: Path) -> Finding:
         _papers(place.with_name(f"texts_{backbone}")),
         f"true against shuffled text, {backbone}: {PRIMARY} {each(changes)}; overlap of contrastive vectors with the "
         f"text {true['mean_jaccard']:.4f} against {other['mean_jaccard']:.4f}",
-        f"ranking: {verdict}; vectors: intervals {'apart' if apart else 'overlap'}",
+        f"ranking: {verdict}; vectors: intervals over items {'apart' if apart else 'overlap'}",
         below(figures, place.with_suffix(".md")),
-        f"for what the vectors hold, {'yes' if apart else PLAIN['inconclusive']}; for ranking, {PLAIN[verdict]}",
+        f"for ranking, {PLAIN[verdict]}; contrastive vectors hold {'more' if apart else 'no more'} of the text where "
+        f"it is the true one ({backbone}, by intervals over items)",
     )
 
 
@@ -141,7 +143,7 @@ def _papers(stem: Path) -> str:
     return (sidecar(stem.parent / BELOW / f"{stem.name}.json") or {}).get("paper", "")
 
 
-# Words and places, also for further_findings
+# Words and places
 
 
 def default_place(name: str) -> str:

@@ -8,7 +8,6 @@ import pandas as pd
 from lib.core.files import write_text
 from lib.core.names import DEFAULT_DATASET
 from lib.results import findings, questions
-from lib.results.further_findings import further
 from lib.results.pages import commands, folder_page, heading, link, links, page_of, shortened
 from lib.results.questions import Answer, Artefact, PaperQuestions, by_default_first
 from lib.results.readme_parts import renew
@@ -38,7 +37,7 @@ def write(figures: Path, readme: Path | None = None) -> Path:
     papers = {finding.claim: finding.paper for finding in front}
     for folder, own in answers.items():
         write_text(figures / page_of(folder), folder_page(folder, own, known.get(folder.parts[0])))
-    parts = [INTRO, _findings(front + further(figures))]
+    parts = [INTRO, _findings(front)]
     order = [*known, *sorted({folder.parts[0] for folder in folders} - set(known))]
     for paper in order:
         own = by_default_first(folder for folder in folders if folder.parts[0] == paper)
@@ -52,11 +51,7 @@ def write(figures: Path, readme: Path | None = None) -> Path:
 def _findings(found: list[findings.Finding]) -> str:
     if not found:
         return ""
-    rows = [
-        {"claim": link(one.claim, one.link), "the paper": one.paper, "here": one.ours, "verdict": f"**{one.verdict}**"}
-        for one in found
-    ]
-    return f"## Findings\n\nOn {DEFAULT_DATASET}, unless a row says otherwise.\n\n{to_markdown(pd.DataFrame(rows))}"
+    return f"## Findings\n\nOn {DEFAULT_DATASET}.\n\n{findings.findings_table(found)}"
 
 
 def _paper(name: str, answers: dict[Path, list[Answer]], about: PaperQuestions | None, papers: dict[str, str]) -> str:
@@ -84,16 +79,16 @@ def _paper(name: str, answers: dict[Path, list[Answer]], about: PaperQuestions |
 
 
 def _row(answers: dict[Path, Answer], paper: str) -> dict[str, str]:
-    """What is said of a question: by the first folder that has an answer, with the first picture that there is."""
-    folder = next((one for one, answer in answers.items() if answer.said("ours")), next(iter(answers)))
-    answer = answers[folder]
+    """What is said of a question, by every folder that has an answer, with the first picture that there is."""
+    said = {folder: shortened(answer.said("ours")) for folder, answer in answers.items() if answer.said("ours")}
+    lines = [f"{folder.name}: {text}" if len(folder.parts) > 1 else text for folder, text in said.items()]
+    answer = answers[next(iter(said or answers))]
     pictured = next(((one, found) for one, found in answers.items() if found.pictures), None)
     image = f'<img src="{pictured[1].pictures[0].file(".png")}" width="180" alt="">' if pictured else ""
-    said = shortened(answer.said("ours"))
     return {
         "picture": link(image, page_of(pictured[0]).as_posix()) if pictured else "",
         "question": f"**{answer.question}**" + (f" ({answer.place})" if answer.place else ""),
-        "answer": f"{folder.name}: {said}" if said and len(folder.parts) > 1 else said,
+        "answer": "<br>".join(lines),
         "the paper": answer.said("paper") or paper,
         "files": ", ".join(links(artefact) for artefact in _shown(answer)),
     }

@@ -7,8 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib.core.files import write_text
-from lib.results.findings import Finding, csv
-from lib.results.pages import link
+from lib.results.findings import Finding, csv, findings_table
 from lib.results.records import BELOW, sidecar
 from lib.results.writers import to_markdown
 
@@ -31,11 +30,7 @@ def renew(readme: Path, figures: Path, front: list[Finding]) -> None:
 def findings_part(front: list[Finding], folder: str) -> str:
     """The answers in plain words, then the same with numbers beside the paper's."""
     lines = [f"- **{one.claim}** {one.said[0].upper()}{one.said[1:]}." for one in front]
-    rows = [
-        {"claim": link(one.claim, f"{folder}/{one.link}"), "paper": one.paper, "ours": one.ours, "verdict": one.verdict}
-        for one in front
-    ]
-    return "\n".join([*lines, "", to_markdown(pd.DataFrame(rows))])
+    return "\n".join([*lines, "", findings_table(front, f"{folder}/")])
 
 
 def speeds_part(figures: Path) -> str:
