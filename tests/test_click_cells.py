@@ -117,22 +117,6 @@ def test_a_search_is_made_once_for_all_seeds_and_looks_at_no_test_sample(make, t
     assert {s.protocol.learning_rate for s in trained} == {0.02} and trained[2].network["dropout"] == 0.1
 
 
-def test_a_killed_search_goes_on(make, trained, monkeypatch):
-    cell = make(search=True)
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
-        write_json = click_run.write_json
-        patch.setattr(
-            click_run,
-            "write_json",
-            lambda path, content: write_json(path, content) or (_ for _ in ()).throw(RuntimeError()),
-        )
-        cells.ensure(cell, "cpu")
-    assert len(trained) == 1
-    cells.ensure(cell, "cpu")
-    assert [s.network["embedding_size"] for s in trained[:2]] == [2, 4] and len(trained) == 3
-    assert len(pd.read_csv(cell.path.parent / "search/combinations.csv")) == 2
-
-
 # Settings
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from lib.evaluation.target_rank import metrics_of_ranks, rank_of_target
 from lib.models.sequential.dreamrec import Denoiser, DreamRec, DreamRecSettings, sinusoids
 
-SIZE, ITEMS = 16, 30
+SIZE, ITEMS, LENGTH = 16, 30, 6
 
 
 def drawing(seed: int = 0) -> torch.Generator:
@@ -21,7 +21,7 @@ def model(dropout=0.0, trained=False, inputs=None, scale=1.0, size=SIZE, **chang
     settings = DreamRecSettings(**{"timesteps": 40, "sampling_steps": 10} | changes)
     items = Table(scale * torch.randn(ITEMS, size, generator=drawing(1)), trained)
     width = size if inputs is None else inputs.vectors.shape[1]
-    return DreamRec(settings, Encoder(width, dropout=dropout), items, drawing(2), inputs)
+    return DreamRec(settings, Encoder(width, LENGTH, dropout=dropout), items, drawing(2), inputs)
 
 
 def histories(rows=50, length=4) -> torch.Tensor:
@@ -35,8 +35,8 @@ def sampled(found, history, generator):
     return found.queries(history, found.items.table(), generator)
 
 
-def guidance(found, history, token=None):
-    return found.guidance(history, found.items.table(), token)
+def guidance(found, history):
+    return found.guidance(history, found.items.table())
 
 
 def followed_by(history, target) -> torch.Tensor:
@@ -154,8 +154,11 @@ def test_padding_does_not_matter_and_no_item_means_no_guidance():
     assert torch.allclose(guidance(found, longer), guidance(found, history), atol=1e-6)
     nothing = torch.zeros(2, 4, dtype=torch.long)
     assert torch.equal(guidance(found, nothing), found.null.expand(2, -1))
-    token = torch.randn(2, SIZE)
-    assert not torch.equal(guidance(found, nothing, token), guidance(found, nothing)), "a token is guidance"
+
+
+def test_of_histories_longer_than_the_encoder_reads_the_latest_items_count():
+    history = torch.randint(1, ITEMS + 1, (5, LENGTH + 2), generator=drawing(3))
+    assert torch.equal(guidance(model(), history), guidance(model(), history[:, 2:]))
 
 
 def test_vectors_of_time():

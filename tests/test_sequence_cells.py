@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from planted_sequences import planted, settings_file
+from planted_sequences import planted, resolver, settings_file
 
 from lib.core.environment import environment
 from lib.core.errors import UserError
@@ -27,14 +27,7 @@ N = SEQUENCES.n_items
 @pytest.fixture
 def resolve(tmp_path):
     """Settings that train in a blink."""
-    settings_file(tmp_path)
-
-    def resolve(method="identity", loss="infonce", search=False, seed=1, text="mine", **changed) -> SequenceSettings:
-        preset = "dreamrec" if loss == "diffusion" else "alphafuse"
-        found = sequence_settings.resolve("planted", method, loss, text, seed, preset, search, params=tmp_path)
-        return found.with_values(changed) if changed else found
-
-    return resolve
+    return resolver(tmp_path)
 
 
 # Cells
@@ -128,21 +121,6 @@ def test_seeds_share_a_search_that_sees_no_test_row(make, trained, monkeypatch):
     best = tried.loc[tried["validation_ndcg@20"].idxmax()]
     assert run.metrics["chosen"] == {"learning_rate": best.learning_rate, "dropout": 0.1}
     assert {s.protocol.learning_rate for s in trained[2:]} == {best.learning_rate}
-
-
-def test_a_killed_search_goes_on(make, trained, monkeypatch):
-    cell, write_json = make(search=True), sequence_run.write_json
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-
-        def killed(path, content):
-            write_json(path, content)
-            raise KeyboardInterrupt
-
-        patch.setattr(sequence_run, "write_json", killed)
-        cells.ensure(cell, "cpu")
-    assert len(trained) == 1
-    cells.ensure(cell, "cpu")
-    assert [s.protocol.learning_rate for s in trained[:2]] == [0.001, 0.01] and len(trained) == 3
 
 
 def test_the_code_behind_a_cell_is_that_of_its_recommender_alone(make):
@@ -269,7 +247,6 @@ def test_shipped_settings_are_those_of_the_note():
     [
         ({"protocol": {"batchsize": 3}}, "unknown key 'batchsize': did you mean 'batch_size'"),
         ({"protocol": {"select": "ndcg@5"}}, "protocol.select"),
-        ({"loss": {"temprature": 1}}, "unknown key 'temprature': did you mean 'temperature'"),
         ({"encoder": {"dropout": 1}}, "encoder.dropout: input should be less than 1"),
         ({"grid": {"spraed": [1]}}, "unknown key 'spraed': did you mean 'spread'"),
         ({"methods": {"identity": {"d_n": 2}}}, "unknown key 'd_n'"),

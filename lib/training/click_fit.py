@@ -4,7 +4,6 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -16,7 +15,8 @@ from lib.core.progress import Progress
 from lib.evaluation import click_metrics
 from lib.models.click.features import Features
 from lib.models.click.networks import network
-from lib.training.checkpoints import RunInProgress, State
+from lib.training import module_runs
+from lib.training.checkpoints import State
 from lib.training.click_settings import ClickProtocol, ClickSettings
 
 PREDICTED_AT_ONCE = 8192  # rows
@@ -54,13 +54,12 @@ def fit(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=protocol.learning_rate, weight_decay=protocol.weight_decay, fused=True
     )
-    on_gpu = torch.device(device).type == "cuda"
-    # of the process, since dropout draws from no other; as it was before when training is over
-    generator = torch.cuda.default_generators[torch.cuda.current_device()] if on_gpu else torch.default_generator
+    generator = module_runs.generator_of(device)
     label = f"{settings.dataset} {settings.model} {settings.scope}"
+    # the random state of the process is as it was before when training is over
     with torch.random.fork_rng(), Progress(protocol.epochs, label, "epochs at most") as progress:
         generator.manual_seed(seed)
-        run = RunInProgress(_with_device(model), optimizer, generator, key)
+        run = module_runs.in_progress(model, optimizer, generator, key)
         state = run.load(checkpoint)
         progress.skip(state.epoch)
         numbers, labels = (
@@ -124,10 +123,3 @@ def _step(model, optimizer, numbers: Tensor, labels: Tensor) -> Tensor:
     loss.backward()
     optimizer.step()
     return loss.detach()
-
-
-def _with_device(model: nn.Module):
-    """A click model as checkpoints see a model: they ask its table of vectors for the device."""
-    first = next(model.parameters())
-    backbone = SimpleNamespace(ego=first)
-    return SimpleNamespace(backbone=backbone, state_dict=model.state_dict, load_state_dict=model.load_state_dict)

@@ -1,16 +1,16 @@
 """Which click model is trained, with which settings: params/papers/click.yaml, checked before anything starts."""
 
-from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from lib.core.errors import unknown
-from lib.core.files import ROOT, digest, read_yaml
+from lib.core.files import ROOT, read_yaml
 from lib.core.settings import Seed, Strict, validated
 from lib.models.click.features import FeatureSettings
 from lib.models.click.networks import NETWORKS, NetworkSettings, settings_class
+from lib.training.grid_search import SearchedSettings
 
 FILE = "papers/click.yaml"
 Scope = Literal["full", "fewshot"]
@@ -47,17 +47,14 @@ class ClickFile(Strict):
     fewshot: Changes = Field(Changes(), description="what differs where scope is fewshot, also from the dataset")
 
 
-class ClickSettings(Strict):
+class ClickSettings(SearchedSettings):
     """Everything that decides one training of a click model, but for the samples."""
 
-    dataset: str
     model: str
     scope: Scope = Field(description="full: all training samples; fewshot: those that a language model is tuned with")
-    seed: Seed
     protocol: ClickProtocol
     features: FeatureSettings
     network: dict[str, Any] = Field(description="settings of the model, checked by its own class")
-    grid: dict[str, tuple] = Field({}, description="where it is not empty, a search decides these settings")
 
     @property
     def network_settings(self) -> NetworkSettings:
@@ -65,23 +62,9 @@ class ClickSettings(Strict):
         return validated(settings_class(self.model), self.network, f"{self.dataset} {self.model}")
 
     @property
-    def folder(self) -> Path:
-        """The run's folder below runs/."""
-        return self.group / f"seed{self.seed}"
-
-    @property
     def group(self) -> Path:
-        """The folder of all seeds, below runs/."""
+        """The folder of all seeds and of their search, below runs/."""
         return Path(self.dataset) / "click" / self.model / self.scope
-
-    @property
-    def digest(self) -> str:
-        """Content hash of all settings."""
-        return digest(self.model_dump(mode="json"))
-
-    def combinations(self) -> list[dict[str, Any]]:
-        """All combinations of the grid's values, by setting."""
-        return [dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values())]
 
     def with_values(self, changed: dict[str, Any]) -> "ClickSettings":
         """These settings with some of protocol and network changed and no search; raises UserError for unknown ones."""
@@ -121,10 +104,7 @@ def resolve(
     network = content.networks[model] | own.network | few.network
     chosen["network"] = validated(settings_class(model), network, where).model_dump(mode="json")
     settings = validated(ClickSettings, chosen, where)
-    grid = {key: tuple(values) for key, values in (content.grid | own.grid | few.grid).items()}
-    searching = settings.model_copy(update={"grid": grid})
-    for values in searching.combinations():  # all of them, before the first is trained
-        searching.with_values(values)
+    searching = settings.with_grid(content.grid | own.grid | few.grid)  # a mistake in it is told in any case
     return searching if search else settings
 
 

@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -13,10 +12,10 @@ from torch.nn import functional as F
 from lib.core.errors import UserError
 from lib.core.progress import Progress
 from lib.data.sequences.rows import Rows, SplitRows
-from lib.evaluation.target_rank import metrics_of_ranks, rank_of_target
+from lib.evaluation.target_rank import KS, metrics_of_ranks, rank_of_target
 from lib.models.linear import product
-from lib.training import sequence_models
-from lib.training.checkpoints import RunInProgress, State
+from lib.training import module_runs, sequence_models
+from lib.training.checkpoints import State
 from lib.training.sequence_settings import SequenceProtocol, SequenceSettings
 
 RANKED_AT_ONCE = 256  # rows
@@ -40,6 +39,14 @@ class SequenceData:
     negatives: np.ndarray | None = None
     neighbours: np.ndarray | None = None
 
+    def __post_init__(self):
+        """Raises UserError where nothing can be learned or ranked."""
+        counts = {name: len(getattr(self.rows, name)) for name in ("train", "validation", "test")}
+        if empty := [name for name, count in counts.items() if not count]:
+            raise UserError(f"there is no {empty[0]} row ({counts}): take data with more users or longer histories")
+        if self.n_items < 2:
+            raise UserError(f"there are {self.n_items} items, of which none can be told from another: take more data")
+
 
 def fit(
     data: SequenceData, settings: SequenceSettings, device: str = "cpu", checkpoint: Path | None = None, key: str = ""
@@ -58,9 +65,8 @@ def fit(
         optimizer = torch.optim.Adam(
             model.parameters(), lr=protocol.learning_rate, weight_decay=protocol.weight_decay, fused=True
         )
-        on_gpu = torch.device(device).type == "cuda"
-        generator = torch.cuda.default_generators[torch.cuda.current_device()] if on_gpu else torch.default_generator
-        run = RunInProgress(_with_device(model), optimizer, generator, key)
+        generator = module_runs.generator_of(device)
+        run = module_runs.in_progress(model, optimizer, generator, key)
         state, saved = run.load(checkpoint), time.perf_counter()
         progress.skip(state.epoch)
         train = TrainRows(data, device)
@@ -70,7 +76,7 @@ def fit(
             row["seconds"] = time.perf_counter() - start
             done = state.epoch + 1
             if validated := done % protocol.validate_every == 0 or done == protocol.epochs:
-                found = _means(ranks(model, data.rows.validation)["rank"], VALIDATION_KS)
+                found = means(ranks(model, data.rows.validation)["rank"], VALIDATION_KS)
                 row |= {f"validation_{name}": value for name, value in found.items()}
                 run.keep_best(state, found[protocol.select])
             state.history.append(row)
@@ -79,7 +85,8 @@ def fit(
             if checkpoint and validated and time.perf_counter() - saved >= SAVED_EVERY:
                 run.save(checkpoint, state)
                 saved = time.perf_counter()
-            progress.update(note=f"best validation {protocol.select} {state.best:.4f} at epoch {state.best_epoch}")
+            best = f"best validation {protocol.select} {state.best:.4f} at epoch {state.best_epoch}"
+            progress.update(note=best if state.best_epoch >= 0 else "not validated yet")
         run.restore_best()
     return model, state
 
@@ -124,11 +131,14 @@ class TrainRows:
         return len(self.whole)
 
     def __getitem__(self, batch: Tensor) -> dict[str, Tensor]:
-        """What a recommender's `losses` takes of rows at positions [B]: whole [B, L + 1], neighbours [B, k, L]."""
+        """What `losses` takes of rows at positions [B]: whole [B, L + 1], and neighbours if there are any.
+
+        neighbours [U, L] are their distinct histories, so that none is encoded twice; nearest [B, k] are rows of these.
+        """
         found = {"whole": self.whole.index_select(0, batch).long()}
         if self.near is not None:
-            near = self.near.index_select(0, batch)
-            found["neighbours"] = self.whole[near.long(), :-1].long()
+            distinct, found["nearest"] = self.near.index_select(0, batch).unique(return_inverse=True)
+            found["neighbours"] = self.whole.index_select(0, distinct)[:, :-1].long()
         return found
 
 
@@ -159,11 +169,6 @@ def _seen(history: Tensor, scores: Tensor) -> Tensor:
     return mask.scatter_(1, history, True)[:, 1:]
 
 
-def _means(ranks: Tensor, ks) -> dict[str, float]:
+def means(ranks: Tensor, ks=KS) -> dict[str, float]:
+    """Mean metrics by name of ranks [n]."""
     return {name: float(values.mean()) for name, values in metrics_of_ranks(ranks.numpy(), ks).items()}
-
-
-def _with_device(model: nn.Module):
-    """A recommender as checkpoints see a model: they ask its table of vectors for the device."""
-    backbone = SimpleNamespace(ego=next(model.parameters()))
-    return SimpleNamespace(backbone=backbone, state_dict=model.state_dict, load_state_dict=model.load_state_dict)

@@ -1,19 +1,19 @@
 """Which sequential recommender is trained, with which settings: params/papers/sequential.yaml, checked beforehand."""
 
-from itertools import product
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import Field
 
 from lib.core.errors import UserError, unknown
-from lib.core.files import ROOT, digest, read_yaml
+from lib.core.files import ROOT, read_yaml
 from lib.core.names import encoder_folder
 from lib.core.settings import Seed, Strict, validated
 from lib.models.sequential import items as kinds
 from lib.models.sequential.losses import LossSettings
 from lib.models.sequential.sasrec import EncoderSettings
 from lib.training import sequence_models
+from lib.training.grid_search import SearchedSettings
 
 FILE = "papers/sequential.yaml"
 NONE = "none"  # in the place of an encoder, for methods without text
@@ -51,7 +51,6 @@ class Changes(Strict):
     protocol: dict[str, Any] = {}
     encoder: dict[str, Any] = {}
     own: dict[str, Any] = Field({}, description="of the backbone")
-    loss: dict[str, Any] = Field({}, description="of every loss")
     methods: dict[str, dict[str, Any]] = {}
     grid: dict[str, list] = {}
 
@@ -69,22 +68,19 @@ class SequenceFile(Strict):
     )
 
 
-class SequenceSettings(Strict):
+class SequenceSettings(SearchedSettings):
     """Everything that decides one training of a sequential recommender, but for rows and texts."""
 
-    dataset: str
     text_encoder: str = Field(description="the name of what made the text vectors; none: the method has no text")
     backbone: Backbone
     method: str = Field(description="kind of item vectors")
     loss: str = Field(description="its name in the file")
-    seed: Seed
     scale: Scale = "paper"
     protocol: SequenceProtocol
     encoder: EncoderSettings
     own: dict[str, Any] = Field({}, description="settings of the backbone, checked by its own class")
     objective: LossSettings
     items: dict[str, Any] = Field(description="settings of the method, checked by its own class")
-    grid: dict[str, tuple] = Field({}, description="where it is not empty, a search decides these settings")
 
     @property
     def items_settings(self) -> Strict:
@@ -103,24 +99,10 @@ class SequenceSettings(Strict):
         return validated(sequence_models.get(self.recommender).Settings, self.own, where)
 
     @property
-    def folder(self) -> Path:
-        """The run's folder below runs/."""
-        return self.group / f"seed{self.seed}"
-
-    @property
     def group(self) -> Path:
-        """The folder of all seeds, below runs/."""
+        """The folder of all seeds and of their search, below runs/."""
         text = encoder_folder(self.text_encoder)
         return Path(self.dataset) / "sequential" / text / self.backbone / self.method / self.loss
-
-    @property
-    def digest(self) -> str:
-        """Content hash of all settings."""
-        return digest(self.model_dump(mode="json"))
-
-    def combinations(self) -> list[dict[str, Any]]:
-        """All combinations of the grid's values, by setting."""
-        return [dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values())]
 
     def with_values(self, changed: dict[str, Any]) -> "SequenceSettings":
         """These settings with some changed and no search; raises UserError for unknown ones.
@@ -172,13 +154,11 @@ def resolve(
     settings |= {"text_encoder": text_encoder if kind.reads_text else NONE, "scale": scale}
     for part in ("protocol", "encoder", "own"):
         settings[part] = _merged(shared.model_dump()[part], *(getattr(change, part) for change in changes))
-    settings["objective"] = _merged(content.losses[loss].model_dump(), *(change.loss for change in changes))
+    settings["objective"] = content.losses[loss]
     settings["items"] = _merged(*(part.methods.get(method, {}) for part in (content, shared, *changes)))
     settings = validated(SequenceSettings, settings, f"{path} ({dataset} {method})").with_values({})
-    grid = _merged(content.grid, *(change.grid for change in changes))
-    searching = settings.model_copy(update={"grid": {name: tuple(values) for name, values in grid.items()}})
-    for values in searching.combinations():  # all of them, before the first is trained
-        searching.with_values(values)
+    # a mistake in the grid is told in any case
+    searching = settings.with_grid(_merged(content.grid, *(change.grid for change in changes)))
     return searching if search else settings
 
 

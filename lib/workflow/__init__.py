@@ -11,8 +11,9 @@ input_files             which files decide a result besides code
 manifests               what made a run, written when everything else is there
 cells                   computed once, found by a key, continued: any kind of cell
 graph_cells             the cell of a graph recommender
-click_cells             the cell of a click model, and that of the search for its settings
-sequence_cells          the cell of a sequential recommender, and that of the search for its settings
+searched_cells          cells of trainings whose settings may be searched first, and the cell of that search
+click_cells             the cell of a click model
+sequence_cells          the cell of a sequential recommender
 user_neighbours         users with like texts, for those recommenders that learn from them
 recorded_runs           runs without vectors in data/recorded, taken from there
 recording               writes them there

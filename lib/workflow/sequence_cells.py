@@ -1,12 +1,10 @@
-"""The cell of a sequential recommender, and that of the search for its settings, which all its seeds share.
+"""The cell of a sequential recommender.
 
 runs/<dataset>/sequential/<encoder>/<backbone>/<method>/<loss>/seed<k>/ and .../<loss>/search/ hold the results
 (lib/training/sequence_run.py), params.yaml and manifest.json; while training also a checkpoint. data/recorded/ may
 hold the same folders as zip files, without the vectors of items.
 """
 
-import dataclasses
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +23,8 @@ from lib.training import sequence_run
 from lib.training.sequence_fit import SequenceData
 from lib.training.sequence_run import SequenceRun
 from lib.training.sequence_settings import NONE, SequenceSettings
-from lib.workflow import cells, recorded_runs
+from lib.workflow import cells
+from lib.workflow.searched_cells import SearchedCell
 from lib.workflow.user_neighbours import history_neighbours
 
 COMPUTATION = ROOT / "lib/training/sequence_run.py"  # with what it imports: the code that decides a run's numbers
@@ -65,7 +64,7 @@ def item_texts(
 
 
 @dataclass(frozen=True, eq=False)
-class SequenceCell:
+class SequenceCell(SearchedCell):
     """One sequential recommender to be trained, as lib.workflow.cells wants it.
 
     rows: what a protocol makes of the sequences. texts: read by methods that read any. negatives [n, m]: items to rank
@@ -79,20 +78,7 @@ class SequenceCell:
     negatives: np.ndarray | None = None
     runs: Path = ROOT / "runs"
     recorded: Path = ROOT / "data/recorded"
-    results = sequence_run.RESULTS
-
-    @property
-    def path(self) -> Path:
-        """The run folder."""
-        return Path(self.runs) / self.settings.folder
-
-    def needs(self) -> list["SequenceCell"]:
-        """The search for settings, where one is asked for."""
-        return [self._search] if self.settings.grid else []
-
-    def twins(self) -> list["SequenceCell"]:
-        """None: no other name has these settings."""
-        return []
+    computation = sequence_run
 
     def code(self) -> list[Path]:
         """What decides numbers of all that the computation imports."""
@@ -100,34 +86,15 @@ class SequenceCell:
         chosen = [METHODS / f"{self.settings.method}.py", recommender, *([NEIGHBOURS] if self._neighbours else [])]
         return deciding_files(COMPUTATION, *chosen)
 
-    def inputs(self, like: dict[str, str] | None = None) -> dict[str, str]:
-        """Content hashes of the rows, of the texts and their encoder, of negatives, and of the search."""
+    def reads(self) -> dict[str, str]:
+        """Content hashes of the rows, of the texts and their encoder, and of negatives."""
         parts = (self.rows.train, self.rows.validation, self.rows.test)
         digests = {"rows": digest(self.sequences.n_items, *map(_of_rows, parts))}
         if self.reads_text:
             digests["texts"] = self.texts.fingerprint
         if self.negatives is not None:
             digests["negatives"] = digest(self.negatives.astype(np.int64).tobytes())
-        for earlier in self.needs():  # the key of a search stands for what it has chosen
-            digests["search"] = cells.read_manifest(earlier.path)["key"]
         return digests
-
-    @property
-    def record(self) -> Path:
-        """The file that holds this run where it is recorded."""
-        return Path(self.recorded) / f"{self.settings.folder}.zip"
-
-    def recall(self) -> bool:
-        """Take the run from data/recorded, without vectors, if it is there with these settings, data and code."""
-        if not cells.describes(recorded_runs.manifest(self.record), self):
-            return False
-        recorded_runs.unpack(self.record, self.path, replaced=self.results)
-        return True
-
-    def compute(self, key: str, device: str) -> dict:
-        """Train and write the results."""
-        chosen = self._search.read() if self.settings.grid else {}
-        return sequence_run.train(self.path, self.settings, self.data, chosen, key, device)
 
     def read(self) -> SequenceRun:
         """The finished run."""
@@ -152,41 +119,6 @@ class SequenceCell:
     def _neighbours(self) -> int:
         """How many neighbours of each training row the method reads."""
         return getattr(self.settings.items_settings, "neighbours", 0)
-
-    @cached_property
-    def _search(self) -> "SearchCell":
-        # with the search's own seed, so that all seeds have the same one
-        shared = self.settings.model_copy(update={"seed": self.settings.protocol.search_seed})
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return SearchCell(**fields | {"settings": SearchSettings(**dict(shared))})
-
-
-class SearchSettings(SequenceSettings):
-    """The settings of a search: those of its trainings, with a folder beside theirs."""
-
-    @property
-    def folder(self) -> Path:
-        """The search's folder below runs/."""
-        return self.group / "search"
-
-
-@dataclass(frozen=True, eq=False)
-class SearchCell(SequenceCell):
-    """The search for the settings of a sequential recommender."""
-
-    results = sequence_run.RESULTS_OF_SEARCH
-
-    def needs(self) -> list[SequenceCell]:
-        """None."""
-        return []
-
-    def compute(self, key: str, device: str) -> dict:
-        """Train all combinations and write the results."""
-        return sequence_run.search(self.path, self.settings, self.data, key, device)
-
-    def read(self) -> dict:
-        """The chosen value of each setting in the grid."""
-        return json.loads((self.path / "best.json").read_text())
 
 
 def ensure(

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 from lib.training.sequence_settings import SequenceSettings
 from lib.workflow import cells, recorded_runs
 from lib.workflow.manifests import NAME, read_manifest
-from lib.workflow.sequence_cells import SearchCell, SearchSettings, SequenceCell
+from lib.workflow.searched_cells import SearchedCell
+from lib.workflow.sequence_cells import SequenceCell
 
 LEFT_OUT = "items.safetensors"
-FOLDERS = {"seed*": (SequenceCell, SequenceSettings), "search": (SearchCell, SearchSettings)}
 
 
 def record(dataset: str, runs: Path, recorded: Path) -> list[str]:
@@ -23,12 +23,12 @@ def record(dataset: str, runs: Path, recorded: Path) -> list[str]:
     are today's is looked at when a run is taken from the record.
     """
     packed, dirty, outdated = 0, [], []
-    for name, kinds in FOLDERS.items():
+    for name in ("seed*", "search"):
         for path in sorted((Path(runs) / dataset / "sequential").glob(f"*/*/*/*/{name}/{NAME}")):
             manifest, folder = read_manifest(path.parent), path.parent.relative_to(runs).as_posix()
             if manifest["git"]["dirty"] is not False:  # None outside a checkout
                 dirty.append(folder)
-            elif cell := _current(manifest, runs, recorded, *kinds):
+            elif cell := _current(manifest, name == "search", runs, recorded):
                 recorded_runs.pack(cell.record, _files(cell, manifest, recorded))
                 packed += 1
             else:
@@ -38,17 +38,18 @@ def record(dataset: str, runs: Path, recorded: Path) -> list[str]:
     return [recorded_runs.told(Path(recorded) / dataset / "sequential", packed, dirty, outdated)]
 
 
-def _current(manifest: dict, runs: Path, recorded: Path, cell_class, settings_class) -> SequenceCell | None:
+def _current(manifest: dict, searching: bool, runs: Path, recorded: Path) -> SearchedCell | None:
     """The cell of a manifest, if it was finished with today's settings and code; without data, which are not read."""
     try:
-        settings = settings_class(**manifest["settings"])
+        settings = SequenceSettings(**manifest["settings"])
     except ValidationError:
         return None
-    cell = cell_class(settings, None, None, runs=runs, recorded=recorded)
+    cell = SequenceCell(settings, None, None, runs=runs, recorded=recorded)
+    cell = cell.search if searching else cell
     return cell if cells.of_this_code(manifest, cell) else None
 
 
-def _files(cell: SequenceCell, manifest: dict, recorded: Path) -> dict[str, bytes]:
+def _files(cell: SearchedCell, manifest: dict, recorded: Path) -> dict[str, bytes]:
     """The content of a run's members by name."""
     names = ["params.yaml", *(name for name in cell.results if name != LEFT_OUT)]
     if "recorded" not in manifest:  # else it came from there, and is packed as it was

@@ -7,6 +7,8 @@ import yaml
 from lib.core.files import ROOT
 from lib.data.sequences.rows import Rows, SplitRows
 from lib.data.sequences.user_sequences import Sequences
+from lib.training import sequence_settings
+from lib.training.sequence_settings import SequenceSettings
 
 LENGTH = 6
 FILE = "papers/sequential.yaml"
@@ -47,3 +49,15 @@ def settings_file(params, **own) -> None:
     changes = {"alphafuse": blocks, "dreamrec": SMALL_DREAMREC}
     (params / "papers").mkdir(exist_ok=True)
     (params / FILE).write_text(yaml.safe_dump(content | {"datasets": {"planted": changes}}))
+
+
+def resolver(params):
+    """Resolves settings that train in a blink, from a file below a folder; further names are settings to change."""
+    settings_file(params)
+
+    def resolve(method="identity", loss="infonce", search=False, seed=1, text="mine", **changed) -> SequenceSettings:
+        preset = "dreamrec" if loss == "diffusion" else "alphafuse"
+        found = sequence_settings.resolve("planted", method, loss, text, seed, preset, search, params=params)
+        return found.with_values(changed) if changed else found
+
+    return resolve

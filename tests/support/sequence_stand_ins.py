@@ -19,8 +19,9 @@ class Table(nn.Module):
 class Encoder(nn.Module):
     """A linear map of each place's vector and of the mean of those before it: [B, L, d] -> [B, L, d]."""
 
-    def __init__(self, size: int, seed: int = 0, dropout: float = 0.0):
+    def __init__(self, size: int, length: int, seed: int = 0, dropout: float = 0.0):
         super().__init__()
+        self.length = length
         generator = torch.Generator().manual_seed(seed)
         self.now, self.before = (
             nn.Parameter(torch.randn(size, size, generator=generator) / size**0.5) for _ in range(2)
@@ -31,3 +32,6 @@ class Encoder(nn.Module):
         shown = self.dropout(vectors) * present[..., None]
         mean = shown.cumsum(1) / present.cumsum(1).clamp(min=1)[..., None]
         return shown @ self.now + mean @ self.before
+
+    def last(self, vectors: Tensor, present: Tensor) -> Tensor:
+        return self(vectors, present)[:, -1]

@@ -17,6 +17,7 @@ from lib.data.sequences.rows import PAD
 from lib.models.linear import Linear
 from lib.models.sequential import schedules
 from lib.models.sequential.initial_values import drawn
+from lib.models.sequential.sasrec import cropped, look_up
 
 
 class DreamRecSettings(Strict):
@@ -38,8 +39,8 @@ class DreamRec(nn.Module):
     `items.table()` is what is noised, found and scored; its coordinates should have a variance near 1, that of the
     noise. It may be trained along or be fixed, but must not be an adapter of fixed vectors: that belongs into `inputs`,
     whose `table()` [n_items + 1, c] is what the encoder reads (docs/methods/pte-dreamrec.md 4). Without `inputs` it
-    reads `items`. `encoder(vectors [B, L, c], present [B, L]) -> states [B, L, c]` is causal, with finite states also
-    for rows that are padding alone.
+    reads `items`. `encoder.last(vectors [B, L, c], present [B, L]) -> [B, c]` is the state of a history of at most
+    `encoder.length` items, finite also for rows that are padding alone.
     """
 
     score = "dot"
@@ -63,30 +64,26 @@ class DreamRec(nn.Module):
         ddim = settings.sampler == "ddim"
         self.sampler = schedules.ddim(betas, settings.sampling_steps) if ddim else self.forward_process
 
-    def guidance(self, history: Tensor, table: Tensor, token: Tensor | None = None) -> Tensor:
+    def guidance(self, history: Tensor, table: Tensor) -> Tensor:
         """c [B, c] from histories [B, L] of item numbers: the state at the last place; table is that of the items.
 
-        A `token` [B, c], such as a mapped user vector, stands before the history, at place 0 of L + 1. Where there is
-        neither token nor item, c is the null vector.
+        Where there is no item, c is the null vector.
         """
-        # index_select, whose gradient adds up repeated items in a fixed order
-        vectors = self._read(table).index_select(0, history.flatten()).unflatten(0, history.shape)
+        history = cropped(history, self.encoder.length)
         present = history != PAD
-        if token is not None:
-            vectors = torch.cat([token[:, None], vectors], 1)
-            present = F.pad(present, (1, 0), value=True)
-        return torch.where(present.any(1, keepdim=True), self.encoder(vectors, present)[:, -1], self.null)
+        state = self.encoder.last(look_up(self._read(table), history), present)
+        return torch.where(present.any(1, keepdim=True), state, self.null)
 
-    def losses(self, whole: Tensor, generator: torch.Generator, token: Tensor | None = None) -> dict[str, Tensor]:
+    def losses(self, whole: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Mean square of f(x_t, c, t) - e over rows and coordinates, {"diffusion": []}.
 
         whole [B, L + 1] are histories with the target as last column. t is uniform; in a share `null_rate` of the rows
-        the null vector stands for c, token included. All of this is drawn from `generator`, on the device of the
-        histories; dropout of the encoder draws from torch's own.
+        the null vector stands for c. All of this is drawn from `generator`, on the device of the histories; dropout of
+        the encoder draws from torch's own.
         """
         device, rows = whole.device, len(whole)
         table = self.items.table()
-        e, c = table.index_select(0, whole[:, -1]), self.guidance(whole[:, :-1], table, token)
+        e, c = table.index_select(0, whole[:, -1]), self.guidance(whole[:, :-1], table)
         without = torch.rand(rows, 1, generator=generator, device=device) < self.settings.null_rate
         c = torch.where(without, self.null, c)
         t = torch.randint(self.settings.timesteps, (rows,), generator=generator, device=device)
@@ -95,16 +92,14 @@ class DreamRec(nn.Module):
         return {"diffusion": F.mse_loss(self.denoiser(x, c, t), e)}
 
     @torch.no_grad()
-    def queries(
-        self, history: Tensor, table: Tensor, generator: torch.Generator, token: Tensor | None = None
-    ) -> Tensor:
+    def queries(self, history: Tensor, table: Tensor, generator: torch.Generator) -> Tensor:
         """Vectors [B, d] drawn for histories [B, L], to be compared with rows of the item table by inner product.
 
         The same generator state gives the same bytes. Leaves the model in evaluation mode.
         """
         self.eval()
         draws = self.settings.draws
-        c = self.guidance(history, table, token).repeat_interleave(draws, 0)
+        c = self.guidance(history, table).repeat_interleave(draws, 0)
         x = torch.randn(len(c), table.shape[1], generator=generator, device=c.device)
         for t in self.sampler.timesteps.tolist():
             x = self.sampler.step(self.guided(x, c, t), t, x, generator=generator).prev_sample

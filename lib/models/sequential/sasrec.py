@@ -64,6 +64,11 @@ class SequenceEncoder(nn.Module):
         self.blocks = nn.ModuleList(Block(d, heads, dropout) for _ in range(blocks))
         self.norm = nn.LayerNorm(d, eps=1e-8)
 
+    @property
+    def length(self) -> int:
+        """The most items of a history that are read."""
+        return len(self.position)
+
     def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
         """States [B, L, d] of item vectors [B, L, d]; present [B, L] is false where a position is padding.
 
@@ -106,7 +111,6 @@ class SASRec(nn.Module):
     def __init__(self, items: ItemEmbedding, encoder: EncoderSettings, loss: LossSettings, positions: str):
         super().__init__()
         self.items, self.loss, self.score, self.positions = items, loss, loss.score, positions
-        self.length = encoder.length
         self.encoder = SequenceEncoder(**encoder.model_dump())
 
     def losses(self, whole: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
@@ -114,7 +118,7 @@ class SASRec(nn.Module):
 
         Negatives are drawn from `generator`, or from torch's own, as dropout is.
         """
-        history, table = cropped(whole[:, :-1], self.length), self.items.table()
+        history, table = cropped(whole[:, :-1], self.encoder.length), self.items.table()
         vectors, present = look_up(table, history), history > 0
         if self.positions == "last":
             states, target = self.encoder.last(vectors, present), whole[:, -1]
@@ -129,7 +133,7 @@ class SASRec(nn.Module):
 
         Nothing is drawn from `generator`, which other recommenders need.
         """
-        history = cropped(history, self.length)
+        history = cropped(history, self.encoder.length)
         return self.encoder.last(look_up(table, history), history > 0)
 
 

@@ -4,9 +4,10 @@ sasrec    self-attention over items of any kind
 dreamrec  DreamRec over a table that is trained or fixed; what adapts text is read by its encoder alone
 llm_esr   LLM-ESR, with the neighbours of each training row
 
-`model.losses(whole, generator)` are the loss terms of training rows [B, L + 1], where the data have neighbours with
-their histories `neighbours` [B, k, L]. `model.queries(history, table, generator)` are compared with
-`model.items.table()` by `model.score`. Weights are drawn from torch's own generator.
+`model.losses(whole, generator)` are the loss terms of training rows [B, L + 1]. Where the data have neighbours it is
+also given their histories `neighbours` [U, L], each once, and which of these are each row's, `nearest` [B, k].
+`model.queries(history, table, generator)` are compared with `model.items.table()` by `model.score`. Weights are drawn
+from torch's own generator.
 """
 
 import importlib

@@ -15,6 +15,5 @@ def model(data, settings) -> LlmEsr:
     items = Items(data.n_items, settings.encoder.d, data.text, settings.items_settings)
     # views are multiplied by sqrt(d) before they attend to each other
     about = settings.encoder.model_dump() | {"d": settings.encoder.d // 2, "scaled": False}
-    length, positions = settings.encoder.length, settings.protocol.positions
     encoder = SequenceEncoder(**about)
-    return LlmEsr(items, encoder, length, settings.objective, positions, torch.default_generator)
+    return LlmEsr(items, encoder, settings.objective, settings.protocol.positions, torch.default_generator)

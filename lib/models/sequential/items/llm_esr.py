@@ -15,13 +15,12 @@ from lib.models.sequential.items import ItemEmbedding, with_padding
 
 
 class LlmEsrSettings(Strict):
-    """Settings of LLM-ESR; the defaults are the public code's but for `causal`."""
+    """Settings of LLM-ESR; the defaults are the public code's."""
 
     view_heads: int = Field(2, ge=1, description="heads of the attention across views; must divide the width of a view")
     view_dropout: float = Field(0.5, ge=0, lt=1, description="of what the attention across views reads")
     distillation_weight: float = Field(0.1, ge=0, description="alpha, of the distance to the teacher")
     neighbours: int = Field(10, ge=1, description="users with the nearest text vectors, whose mean is the teacher")
-    causal: bool = Field(True, description="no place attends to later ones; false in the public code")
 
 
 class Items(ItemEmbedding):
