@@ -60,8 +60,8 @@ def test_folder_holds_what_the_contract_says(make, tmp_path):
     drawn = np.tile(np.arange(1, 6), (len(ROWS.test), 1))
     cell = make("alphafuse", negatives=drawn)
     run = cells.ensure(cell, "cpu")
-    assert cell.path == tmp_path / "runs/planted/sequential/mine/sasrec/alphafuse/infonce/seed1"
-    assert make().path == tmp_path / "runs/planted/sequential/none/sasrec/identity/infonce/seed1"
+    assert cell.path == tmp_path / "runs/planted/sequential/mine/alphafuse/alphafuse/infonce/seed1"
+    assert make().path == tmp_path / "runs/planted/sequential/none/alphafuse/identity/infonce/seed1"
     names = {path.name for path in cell.path.iterdir()} - {".lock"}
     assert names == {*sequence_run.RESULTS, "params.yaml", "manifest.json"}
     assert run.ranks.columns.tolist() == ["row", "user", "target", "rank", "rank_masked", "rank_negatives"]
@@ -158,7 +158,7 @@ def record(tmp_path, machine="") -> list[str]:
 def test_a_recorded_run_is_taken_with_its_search_and_without_vectors(make, trained, clean, tmp_path):
     run = cells.ensure(make("alphafuse", search=True), "cpu")
     (said,) = record(tmp_path)
-    place = tmp_path / "data/recorded/planted/sequential/mine/sasrec/alphafuse/infonce"
+    place = tmp_path / "data/recorded/planted/sequential/mine/alphafuse/alphafuse/infonce"
     assert {path.name for path in place.iterdir()} == {"seed1.zip", "search.zip"} and "2 runs" in said
     trained.clear()
     elsewhere = make("alphafuse", search=True, machine="other")
@@ -193,7 +193,7 @@ def test_runs_of_a_checkout_with_changes_or_of_other_code_are_not_recorded(make,
     path = cells.ensure(make(), "cpu").path / "manifest.json"
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {"git": {"commit": "c0ffee", "dirty": True}}))
-    assert "made with uncommitted changes: planted/sequential/none/sasrec/identity" in record(tmp_path)[0]
+    assert "made with uncommitted changes: planted/sequential/none/alphafuse/identity" in record(tmp_path)[0]
     path.write_text(json.dumps(content | {"key": "0"}))
     assert "not of today's settings, code and data: planted/sequential" in record(tmp_path)[0]
     assert not list((tmp_path / "data").rglob("*.zip"))

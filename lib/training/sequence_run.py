@@ -1,6 +1,6 @@
 """Compute one training of a sequential recommender, or a search among settings, into its folder; and read it again.
 
-runs/<dataset>/sequential/<encoder>/<backbone>/<method>/<loss>/seed<k>/ holds ranks.parquet (row, user, target and the
+runs/<dataset>/sequential/<encoder>/<preset>/<method>/<loss>/seed<k>/ holds ranks.parquet (row, user, target and the
 ranks that `sequence_fit.ranks` names; test rows), metrics.json, history.csv and items.safetensors (table [n_items + 1,
 d], by item number); .../<loss>/search/ holds combinations.csv and best.json. This module and all it imports are the
 code that their keys follow (lib/workflow/sequence_cells.py).

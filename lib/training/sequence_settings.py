@@ -72,6 +72,7 @@ class SequenceSettings(SearchedSettings):
     """Everything that decides one training of a sequential recommender, but for rows and texts."""
 
     text_encoder: str = Field(description="the name of what made the text vectors; none: the method has no text")
+    preset: str = Field(description="its name in the file; decides the backbone and whose protocol it is")
     backbone: Backbone
     method: str = Field(description="kind of item vectors")
     loss: str = Field(description="its name in the file")
@@ -102,7 +103,7 @@ class SequenceSettings(SearchedSettings):
     def group(self) -> Path:
         """The folder of all seeds and of their search, below runs/."""
         text = encoder_folder(self.text_encoder)
-        return Path(self.dataset) / "sequential" / text / self.backbone / self.method / self.loss
+        return Path(self.dataset) / "sequential" / text / self.preset / self.method / self.loss
 
     def with_values(self, changed: dict[str, Any]) -> "SequenceSettings":
         """These settings with some changed and no search; raises UserError for unknown ones.
@@ -150,8 +151,8 @@ def resolve(
     kind, shared = kinds.get(method), content.presets[preset]
     _check(method, loss, text_encoder, content, shared.backbone)
     changes = [of.get(preset, Changes()) for of in (content.datasets.get(dataset, {}), content.scales.get(scale, {}))]
-    settings = {"dataset": dataset, "backbone": shared.backbone, "method": method, "loss": loss, "seed": seed}
-    settings |= {"text_encoder": text_encoder if kind.reads_text else NONE, "scale": scale}
+    settings = {"dataset": dataset, "preset": preset, "backbone": shared.backbone, "method": method, "loss": loss}
+    settings |= {"seed": seed, "text_encoder": text_encoder if kind.reads_text else NONE, "scale": scale}
     for part in ("protocol", "encoder", "own"):
         settings[part] = _merged(shared.model_dump()[part], *(getattr(change, part) for change in changes))
     settings["objective"] = content.losses[loss]

@@ -1,6 +1,6 @@
 """The cell of a sequential recommender.
 
-runs/<dataset>/sequential/<encoder>/<backbone>/<method>/<loss>/seed<k>/ and .../<loss>/search/ hold the results
+runs/<dataset>/sequential/<encoder>/<preset>/<method>/<loss>/seed<k>/ and .../<loss>/search/ hold the results
 (lib/training/sequence_run.py), params.yaml and manifest.json; while training also a checkpoint. data/recorded/ may
 hold the same folders as zip files, without the vectors of items.
 """
