@@ -6,9 +6,9 @@ import pytest
 from lib.core.errors import UserError
 from lib.evaluation import invariants
 from lib.papers.pte import cold_start
-from lib.papers.pte.cold_start import Model
-from lib.papers.pte.cold_start_figure import cold_start_figure
+from lib.papers.pte.differences_figure import cold_start_figure
 from lib.papers.pte.published import published
+from lib.papers.pte.trained_models import Model
 
 N, SEEDS = 400, (42, 43, 44)
 SASREC = ["identity", "alphafuse", "morec", "rlmrec_align"]

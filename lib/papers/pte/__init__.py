@@ -14,8 +14,10 @@ untrained        rankings by popularity and by text, which any method must beat
 sampled_metrics  whether 100 negatives keep the order of two methods
 protocol_figure  what untrained rankings reach under each protocol
 settings         params/papers/pte.yaml, which has a block for each of the packages below
+trained_models   sequential recommenders that are compared: trainings, their ranks, differences of means
 cold_start       the comparison on cold-start users: trainings, results, differences to Base
-cold_start_figure  these differences under each loss
+long_tail        the comparison on leave-one-out, by groups of rare users and items
+differences_figure  these differences under each loss
 profiling        profiles of users and items by a language model that reads both, round after round
 selection        which of several candidate profiles is kept: rewards, features, policy, and what it is compared with
 dominance        do text vectors tell all that ID vectors tell: its theory, tested

@@ -1,52 +1,29 @@
 """The comparison on cold-start users: which recommenders are trained, what they reach, and how far from Base.
 
-Ranks are of test targets among all items, `Ranks[model][seed]` [n], over the same rows for all models.
+Ranks are of test targets among all items.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from lib.analysis.comparisons import differences
 from lib.core.files import ROOT
-from lib.core.names import metric_and_k, runs_of
-from lib.data.sequences.rows import SplitRows
-from lib.data.sequences.user_sequences import Sequences
-from lib.evaluation.target_rank import metrics_of_ranks
+from lib.core.names import metric_and_k
 from lib.evaluation.verdicts.rules import decided
 from lib.models.sequential import items as kinds
+from lib.papers.pte import trained_models
 from lib.papers.pte.published import published
-from lib.training.sequence_run import SequenceRun
+from lib.papers.pte.trained_models import BASE, Model, Ranks
 from lib.training.sequence_settings import SequenceSettings, resolve
-from lib.workflow import sequence_cells
 
-BASE, PRIMARY = "identity", "ndcg@10"
+PRIMARY = "ndcg@10"
 METRICS = ("ndcg@10", "mrr@10", "ndcg@20", "mrr@20")  # those that are published
 DIFFUSION = "diffusion"
 PUBLISHED_LOSS = {"sasrec": "infonce", "dreamrec": DIFFUSION}
 # our methods by the names of published rows; what is published as RLMRec-Con has no contrast in it
 NAMES = {"base": BASE, "llminit": "llm_init", "rlmrec_con": "rlmrec_align", "idreamrec": "fixed_text"}
-
-
-class Model(NamedTuple):
-    """What tells a recommender apart, but for the seed."""
-
-    backbone: str
-    method: str
-    loss: str
-    encoder: str
-
-    @property
-    def base(self) -> "Model":
-        """Base of the same backbone, trained with the same loss."""
-        return Model(self.backbone, BASE, self.loss, sequence_cells.NONE)
-
-
-Ranks = Mapping[Model, Mapping[int, np.ndarray]]
 
 
 # Trainings
@@ -70,30 +47,6 @@ def wanted(
     ]
 
 
-def trained(
-    settings: Iterable[SequenceSettings], sequences: Sequences, rows: SplitRows, root: Path = ROOT
-) -> list[SequenceRun]:
-    """The run of each, trained unless it is finished or recorded."""
-    texts = {}
-    for own in settings:
-        if own.text_encoder not in (*texts, sequence_cells.NONE):
-            texts[own.text_encoder] = sequence_cells.item_texts(sequences, own.text_encoder)
-    return [
-        sequence_cells.ensure(own, sequences, rows, texts.get(own.text_encoder), runs=Path(root) / runs_of(own.scale))
-        for own in settings
-    ]
-
-
-def ranks_of(runs: Iterable[SequenceRun]) -> dict[Model, dict[int, np.ndarray]]:
-    """The ranks behind runs."""
-    found = {}
-    for run in runs:
-        own = run.settings
-        model = Model(own.backbone, own.method, own.loss, own.text_encoder)
-        found.setdefault(model, {})[own.seed] = run.ranks["rank"].to_numpy()
-    return found
-
-
 # Results
 
 
@@ -103,13 +56,8 @@ def results(ranks: Ranks, dataset: str, scale: str = "paper") -> pd.DataFrame:
     published stands beside the loss with which it was made. comparable: the same data, trained at the scale `paper`,
     and no text vectors, which are others here (docs/methods/pte-recommenders.md 4), nor another width, as on DreamRec.
     """
-    rows = [
-        (dataset, *model, seed, *metric_and_k(name), values.mean())
-        for model, by_seed in ranks.items()
-        for seed, own in by_seed.items()
-        for name, values in metrics_of_ranks(own).items()
-    ]
-    table = pd.DataFrame(rows, columns=["dataset", *Model._fields, "seed", "metric", "k", "value"])
+    table = trained_models.means(ranks)
+    table.insert(0, "dataset", dataset)
     cell = ["backbone", "method", "loss", "metric", "k"]
     table = table.merge(published_cells(dataset), "left", on=cell, validate="many_to_one")
     plain = ~table["method"].map(lambda method: kinds.get(method).reads_text).astype(bool)
@@ -147,8 +95,7 @@ def against_base(ranks: Ranks, dataset: str) -> pd.DataFrame:
     p_holm, detectable, verdict, and `published`, the published difference. Verdicts (rules.decided) are on PRIMARY, one
     family for each backbone and loss; the other metrics stand beside it without one.
     """
-    pairs = [(model, model.base) for model in ranks if model.method != BASE and model.base in ranks]
-    table = _compared(ranks, pairs)
+    table = trained_models.compared(ranks, trained_models.with_base(ranks), METRICS)
     families = table[table["metric"] + "@" + table["k"].astype(str) == PRIMARY].groupby(["backbone", "loss"])
     judged = [decided(family)[["p_holm", "detectable", "verdict"]] for _, family in families]
     table = table.join(pd.concat(judged)) if judged else table.assign(p_holm=None, detectable=None, verdict=None)
@@ -162,28 +109,7 @@ def against_base(ranks: Ranks, dataset: str) -> pd.DataFrame:
 def between_losses(ranks: Ranks, first: str = "softmax", second: str = "infonce") -> pd.DataFrame:
     """Every method on SASRec trained with one loss, against itself with another: columns as `against_base`, decided."""
     pairs = [(model, model._replace(loss=second)) for model in ranks if model.loss == first]
-    table = _compared(ranks, [pair for pair in pairs if pair[1] in ranks])
-    table = table[table["metric"] + "@" + table["k"].astype(str) == PRIMARY]
-    return decided(table).reset_index(drop=True)
-
-
-def _compared(ranks: Ranks, pairs: list[tuple[Model, Model]]) -> pd.DataFrame:
-    """`comparisons.differences` of pairs, named by the first model."""
-    models = {model: [_frame(own) for own in by_seed.values()] for model, by_seed in ranks.items()}
-    columns = [*Model._fields, "metric", "k"]
-    if not pairs:
-        numbers = ("seeds", "base_seeds", "mean", "base", "relative", "difference", "error", "freedom")
-        return pd.DataFrame(columns=[*columns, *numbers, "ci_low", "ci_high", "p"])
-    found = differences(models, pairs)
-    names = pd.DataFrame([(*pairs[row.pair][0], *metric_and_k(row.metric)) for row in found.itertuples()])
-    names.columns = columns
-    return pd.concat([names, found.drop(columns=["pair", "metric"])], axis=1)
-
-
-def _frame(ranks: np.ndarray) -> pd.DataFrame:
-    """Metrics of each test row, which is a user."""
-    values = metrics_of_ranks(ranks, (10, 20))
-    return pd.DataFrame({"user": np.arange(len(ranks))} | {name: values[name] for name in METRICS})
+    return decided(trained_models.compared(ranks, [pair for pair in pairs if pair[1] in ranks], [PRIMARY]))
 
 
 def left_under(table: pd.DataFrame, loss: str = "softmax", of: str = "infonce") -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""How far each method is from Base, under each loss, beside the published distance."""
+"""How far each method is from Base, under each loss: on cold-start users, and in the groups of the long tail."""
 
 import pandas as pd
 
@@ -28,13 +28,31 @@ def cold_start_figure(table: pd.DataFrame) -> Figure:
     no table is of these data.
     """
     table = table[table["metric"] + "@" + table["k"].astype(str) == PRIMARY]
-    panels = list(table.groupby("backbone", sort=False))
+    titles = {name: display_names.backbone(name) for name in dict.fromkeys(table["backbone"])}
+    return _panels(table, "backbone", titles)
+
+
+@figure_function
+def long_tail_figure(table: pd.DataFrame) -> Figure:
+    """The same differences on leave-one-out among unseen items: a panel per group of test rows.
+
+    table: long_tail.against_base, of which the rows with a verdict are shown.
+    """
+    table = table[table["verdict"].notna()]
+    titles = {
+        name: "all" if name == "overall" else f"{name.replace('_', ' ')}s" for name in dict.fromkeys(table["group"])
+    }
+    return _panels(table, "group", titles)
+
+
+def _panels(table: pd.DataFrame, by: str, titles: dict[str, str]) -> Figure:
+    panels = list(table.groupby(by, sort=False))
     most = max(part["method"].nunique() for _, part in panels)
-    figure, axes = grid_of(len(panels), height=0.34 * most + 0.8, columns=2, sharey=False)
+    figure, axes = grid_of(len(panels), height=0.34 * most + 0.8, columns=min(len(panels), 3), sharey=False)
     figure.set_figwidth(PAGE)
-    for one, (backbone, part) in zip(axes, panels, strict=True):
+    for one, (name, part) in zip(axes, panels, strict=True):
         _methods(one, part)
-        one.set(title=display_names.backbone(backbone), xlabel=f"difference to Base in {display_names.metric(PRIMARY)}")
+        one.set(title=titles[name], xlabel=f"difference to Base in {display_names.metric(PRIMARY)}")
     legend_below(figure, axes)
     figure.said = _said(table)
     return figure
@@ -58,7 +76,7 @@ def _methods(axes, table: pd.DataFrame) -> None:
         place = [methods.index(name) + 0.24 * (number - (len(losses) - 1) / 2) for name in rows["method"]]
         bars = style | {"linestyle": "none", "markersize": 4, "capsize": 2, "elinewidth": 1.2}
         axes.errorbar(rows["difference"], place, xerr=whiskers(rows, "difference"), **bars)
-        if rows["published_difference"].notna().any():
+        if "published_difference" in rows and rows["published_difference"].notna().any():
             hollow = style | OPEN | {"label": f"{style['label']}, published"}
             axes.plot(rows["published_difference"], place, **hollow)
     axes.set_yticks(range(len(methods)), [display_names.method(name) for name in methods])
