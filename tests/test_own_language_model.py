@@ -13,35 +13,8 @@ from lib.language.llm import language_models
 
 GUIDE = "your_own_language_model.md"
 KEY = "sk-test-a-key-that-must-stay-secret"
-PROFILE = "A quiet film about {}, {} and {} in a lighthouse. Fans of {} and {} will enjoy it."
-WORDS = [
-    "sisters",
-    "pirates",
-    "doctors",
-    "thieves",
-    "horses",
-    "ghosts",
-    "farmers",
-    "soldiers",
-    "singers",
-    "sailors",
-    "robots",
-    "painters",
-]
-WORDS += [
-    "rivers",
-    "islands",
-    "gardens",
-    "winters",
-    "letters",
-    "mirrors",
-    "jungles",
-    "deserts",
-    "harbours",
-    "dances",
-    "trains",
-    "castles",
-]
+PROFILE = "A quiet film about {} and {} in a lighthouse. Fans of {} stories will enjoy it."
+WORDS = ["sisters", "pirates", "doctors", "thieves", "horses", "ghosts", "farmers", "soldiers", "singers", "sailors"]
 LINES = {
     "Appeal": ("Appeal: slow stories, the sea", "Audience: patient people", "Not for: hasty people"),
     "Interests": ("Interests: slow stories, the sea", "Identities: patient people", "Avoids: noise"),
@@ -57,7 +30,7 @@ print(*profiles.load(datasets.load("mine"), datasets.settings("mine")).text.uniq
 def answered(number, body):
     """In the form that is asked for: labelled lines, a plain description, or JSON."""
     said = " ".join(message["content"] for message in body["messages"])
-    profile = PROFILE.format(*random.Random(said).sample(WORDS, 5))
+    profile = PROFILE.format(*random.Random(said).sample(WORDS, 3))
     for label, lines in LINES.items():
         if f"{label}:" in said or f"{label}," in said:
             return chat_server.reply("\n".join([f"Summary: {profile.partition('. ')[0]}.", *lines]))
@@ -80,7 +53,7 @@ def root(tmp_path_factory):
         file.write(SAMPLES)
     write_settings(root, blocks(GUIDE, "yaml"))
     (tfidf,) = (block for block in blocks("your_own_encoder.md", "yaml") if "tfidf" in block)
-    write_settings(root, [tfidf])
+    write_settings(root, [tfidf.replace("dimensions: 16", "dimensions: 4")])  # these texts have few words
     settings = root / "params/papers/pte.yaml"
     settings.write_text(settings.read_text().replace("encoder: minilm", "encoder: tfidf-16"))  # needs no weights
     return root

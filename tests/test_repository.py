@@ -109,4 +109,9 @@ def test_the_limits_that_readme_states_are_those_of_the_grids():
     )
     assert "SmolLM2-135M" in text and default["encoder"] == "minilm" and "all-MiniLM-L6-v2" in text
     recorded = {path.parent.name for path in (ROOT / "data/recorded").glob("*/runs")}
-    assert "amazon" in recorded and "yelp" not in recorded and "some of amazon's are in" in text and "none of yelp's" in text
+    assert (
+        "amazon" in recorded
+        and "yelp" not in recorded
+        and "some of amazon's are in" in text
+        and "none of yelp's" in text
+    )
