@@ -1,3 +1,4 @@
+# not built yet: tests only see that what it copies is there
 # docker build -t reprec . && docker run --rm -p 8888:8888 reprec          JupyterLab at the address that it prints
 # docker run --rm -v reprec-runs:/reprec/runs reprec make paper            all tables and figures; runs/ is kept
 FROM python:3.11-slim

@@ -6,7 +6,6 @@ do here: those of shipped cells do not look at it, those of every component do.
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,10 +13,11 @@ import sys
 import numpy as np
 import pytest
 import yaml
+from guides import blocks
 
 from lib.core.files import ROOT
 
-PAGE = (ROOT / "docs/your_own_model.md").read_text()
+PAGE = "your_own_model.md"
 FILES = ("lib", "params", "notebooks", "tests", "docs", "data/README.md", "pyproject.toml", ".vscode")
 # those of all tests that look at which components, blocks of params/, datasets and experiments are there
 LOOKING = (
@@ -36,10 +36,6 @@ LOOKING = (
 FEW = "not (gccf or sgl or simgcl or dccf or autocf)"  # of the shipped backbones one will do
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-
-
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
     """The repository with the page's backbone and alignment, and a table of a hundred users with texts."""
@@ -48,10 +44,10 @@ def copy(tmp_path_factory):
         take = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         take(ROOT / name, root / name)
-    backbone, alignment = blocks("python")
+    backbone, alignment = blocks(PAGE, "python")
     (root / "lib/models/backbones/mf.py").write_text(backbone)
     (root / "lib/models/alignment/squared.py").write_text(alignment)
-    cell, grid = blocks("yaml")
+    cell, grid = blocks(PAGE, "yaml")
     for folder in ("params/mine", "data/mine"):
         (root / folder).mkdir(parents=True)
     (root / "params/mine/dataset.yaml").write_text("name: mine\ntitle: My data\n")

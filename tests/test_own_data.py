@@ -1,16 +1,14 @@
 """A dataset of a user's own tables: made by one command, whole or not at all, and what the guide to it says."""
 
-import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from guides import blocks, commands, copied, run
 
 from lib import cli
 from lib.core.errors import UserError
@@ -21,19 +19,9 @@ from lib.training.run_settings import resolve
 from lib.workflow import experiments, one_cell, own_data, pipeline
 from lib.workflow.input_files import dataset_files
 
-GUIDE = ROOT / "docs/your_own_data.md"
+GUIDE = "your_own_data.md"
 USERS, ITEMS = 40, 30
 WEIGHTS = ROOT / "data/weights/minilm"
-
-
-def copied(place: Path, *names: str) -> Path:
-    """Some of the repository below `place`, without what its owner may have under the names of these tests."""
-    for name in names:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, place / name)
-    for own in ("mine", "My_data.v1"):
-        shutil.rmtree(place / "params" / own, ignore_errors=True)
-    return place
 
 
 @pytest.fixture
@@ -248,17 +236,6 @@ def test_ready_made_vectors_need_no_texts_in_a_grid(root, tables):
 # The guide
 
 
-def commands() -> list[str]:
-    """What the guide tells to type, in its order: the lines of its sh blocks."""
-    blocks = re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    return [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
-
-
-def python_of_the_guide() -> str:
-    (block,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    return block
-
-
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no weights: python -m lib fetch minilm")
 def test_the_guide_works_as_it_stands(tmp_path):
     """In a copy of the repository with shorter trainings; `make` would build an environment first."""
@@ -272,20 +249,11 @@ def test_the_guide_works_as_it_stands(tmp_path):
     for path in write_tables(tmp_path / "tables").values():
         if path:
             shutil.copy(path, root)
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(root), "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
-
-    def run(*words):
-        done = subprocess.run(words, cwd=root, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    for line in commands():
-        words = shlex.split(line)
-        if words[0] == "make":
-            words = ["python", "-m", "lib", words[1], "--dataset", words[2].removeprefix("DATASET=")]
-        if "--encoder" in words:
-            run(sys.executable, "-c", python_of_the_guide())
-        run(sys.executable, *words[1:])
+    (python,) = blocks(GUIDE, "python")
+    for line in (line for block in blocks(GUIDE, "sh") for line in commands(block)):
+        if "--encoder" in line:
+            run(root, "-c", python)
+        run(root, "-m", "lib", *shlex.split(line))
     ranking = pd.read_csv(root / "figures/rlmrec/mine/ranking.csv")
     assert {*ranking.alignment} == {"base", "contrastive"}
     references = pd.read_csv(root / "figures/rlmrec/mine/references.csv")

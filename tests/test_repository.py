@@ -58,8 +58,7 @@ def test_the_citation_file_is_valid():
 
 
 def test_everything_that_is_cited_has_bibtex_too():
-    readme = (ROOT / "README.md").read_text()
-    bibtex = re.search(r"(?s)```bibtex\n(.*?)```", readme)[1]
+    bibtex = (ROOT / "docs/citations.bib").read_text()
     titles = {re.sub(r"\s+", " ", title) for title in re.findall(r"(?m)^  title\s*= \{(.*)\},$", bibtex)}
     cited = {reference["title"] for reference in yaml.safe_load((ROOT / "CITATION.cff").read_text())["references"]}
     assert titles == cited
@@ -109,3 +108,10 @@ def test_the_limits_that_readme_states_are_those_of_the_grids():
         and "Nothing is trained on steam" in text
     )
     assert "SmolLM2-135M" in text and default["encoder"] == "minilm" and "all-MiniLM-L6-v2" in text
+    recorded = {path.parent.name for path in (ROOT / "data/recorded").glob("*/runs")}
+    assert (
+        "amazon" in recorded
+        and "yelp" not in recorded
+        and "some of amazon's are in" in text
+        and "none of yelp's" in text
+    )
