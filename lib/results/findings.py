@@ -14,6 +14,7 @@ from lib.analysis.published import published_table
 from lib.core.names import ALIGNMENTS, DEFAULT_DATASET
 from lib.evaluation.verdicts.claims_on_ranking import claim_verdict
 from lib.evaluation.verdicts.rules import PRIMARY, conclusion
+from lib.results import display_names
 from lib.results.pages import link
 from lib.results.records import BELOW, sidecar
 from lib.results.writers import signed, to_markdown
@@ -21,6 +22,8 @@ from lib.results.writers import signed, to_markdown
 ALIGNED = ALIGNMENTS[1:]
 AS_IN_THE_REPORT = {"vectors": "ego", "items": "first3000", "neighbours": 100}  # of its Table 1
 PLAIN = {"supported": "yes", "not supported": "no", "inconclusive": "no difference beyond chance"}
+IN_PARTS = PLAIN | {"inconclusive": "inconclusive"}  # where the parts of a claim are counted beside it
+METRIC = display_names.metric(PRIMARY)
 
 
 class Finding(NamedTuple):
@@ -43,6 +46,11 @@ def front(figures: Path) -> list[Finding]:
     return findings
 
 
+def in_plain_words(found: list[Finding]) -> str:
+    """A line for each question with its answer, as Markdown."""
+    return "\n".join(f"- **{one.claim}** {one.said[0].upper()}{one.said[1:]}." for one in found)
+
+
 def findings_table(found: list[Finding], up: str = "") -> str:
     """Claims with the paper's numbers, ours and the verdict, as Markdown; up: from the page to figures/."""
     rows = [
@@ -63,7 +71,7 @@ def _ranking(figures: Path) -> Finding:
     return Finding(
         "Does alignment raise ranking?",
         f"above base: {each(_above_base(published, 'value'))} cells",
-        f"{PRIMARY} {backbones}: {each(changes)}",
+        f"{METRIC} {backbones}: {each(changes)}",
         judged(verdicts),
         default_place("rlmrec/pooled.md"),
         f"{said({name: PLAIN[verdict] for name, verdict in verdicts.items()})} ({backbones}, over users and seeds)",
@@ -73,22 +81,24 @@ def _ranking(figures: Path) -> Finding:
 def _meaning(figures: Path) -> Finding:
     table = having(csv(figures / default_place("report/report_overlap")), **AS_IN_THE_REPORT)
     rows = by_alignment(table)
+    verdicts = {name: concluded(own["verdict"], "supported", "not supported") for name, own in rows.items()}
     counts = {name: shown(own["verdict"], "supported") for name, own in rows.items()}
-    gains = {name: f"in {of} ({spread(rows[name]['gain_pct'] / 100)})" for name, (_, of) in counts.items()}
+    gains = {name: f"in {of} ({spread(rows[name]['gain_pct'] / 100)})" for name, of in counts.items()}
     return Finding(
         "Does alignment put text meaning into the vectors?",
         "overlap with the text above base: "
         f"{each(_above_base(published_table('report_table1_overlap'), 'mean_jaccard'))} rows",
         f"overlap clearly above base: {each(gains)} backbones",
-        judged({name: concluded(own["verdict"], "supported", "not supported") for name, own in rows.items()}),
+        judged(verdicts),
         default_place("report/report_overlap.md"),
-        said({name: f"{answer}, in {of} backbones" for name, (answer, of) in counts.items()}),
+        said({name: f"{IN_PARTS[verdicts[name]]}, in {of} backbones" for name, of in counts.items()}),
     )
 
 
 def _wording(figures: Path) -> Finding:
     place = first(figures, default_place("rlmrec/texts_*_shuffled.csv"))
     backbone = place.stem.split("_")[1]
+    model = display_names.backbone(backbone)
     table = having(csv(place), metric=PRIMARY)
     rows = {name: own.iloc[0] for name, own in by_alignment(table).items()}
     changes = {name: with_interval(row, "relative", row["base"]) for name, row in rows.items()}
@@ -100,28 +110,32 @@ def _wording(figures: Path) -> Finding:
     return Finding(
         "Does it matter what the text says?",
         _papers(place.with_name(f"texts_{backbone}")),
-        f"true against shuffled text, {backbone}: {PRIMARY} {each(changes)}; overlap of contrastive vectors with the "
+        f"true against shuffled text, {model}: {METRIC} {each(changes)}; overlap of contrastive vectors with the "
         f"text {true['mean_jaccard']:.4f} against {other['mean_jaccard']:.4f}",
-        f"ranking: {verdict}; vectors: intervals over items {'apart' if apart else 'overlap'}",
+        f"ranking: {verdict}; vectors: {'supported' if apart else 'inconclusive'} (intervals over items)",
         below(figures, place.with_suffix(".md")),
         f"for ranking, {PLAIN[verdict]}; contrastive vectors hold {'more' if apart else 'no more'} of the text where "
-        f"it is the true one ({backbone}, by intervals over items)",
+        f"it is the true one ({model}, by intervals over items)",
     )
 
 
 def _noise(figures: Path) -> Finding:
     place = first(figures, default_place("rlmrec/noise_*_gains.csv"))
+    model = display_names.backbone(place.stem.split("_")[1])
     table = having(csv(place), metric=PRIMARY)
     rows = {name: table[table["alignment"] == name] for name in ALIGNED if name in set(table["alignment"])}
+    verdicts = {name: concluded(own["verdict"]) for name, own in rows.items()}
     counts = {name: shown(own["verdict"], "better") for name, own in rows.items()}
-    gains = {name: f"{spread(rows[name]['relative'])}, clearly better at {of}" for name, (_, of) in counts.items()}
+    gains = {name: f"{spread(rows[name]['relative'])}, clearly better at {of}" for name, of in counts.items()}
     return Finding(
         "Does it hold when interactions are noisy?",
         _papers(place.with_name(place.stem.removesuffix("_gains"))),
-        f"{PRIMARY} of {place.stem.split('_')[1]} against base: {each(gains, '; ')} levels of noise",
-        judged({name: concluded(own["verdict"]) for name, own in rows.items()}),
+        f"{METRIC} of {model} against base: {each(gains, '; ')} levels of noise",
+        judged(verdicts),
         below(figures, place.with_suffix(".md")),
-        said({name: f"{answer}, clearly better at {of} levels of noise" for name, (answer, of) in counts.items()}),
+        said(
+            {name: f"{IN_PARTS[verdicts[name]]}, clearly better at {of} levels of noise" for name, of in counts.items()}
+        ),
     )
 
 
@@ -195,10 +209,9 @@ def spread(values: pd.Series) -> str:
     return signed(f"{values.min():+.1%} to {values.max():+.1%}")
 
 
-def shown(verdicts: pd.Series, word: str) -> tuple[str, str]:
-    """Whether a verdict stands in all, some or no rows, in words, and in how many: ('in part', '4 of 6')."""
-    count = int((verdicts == word).sum())
-    return "yes" if count == len(verdicts) else "in part" if count else "not shown", f"{count} of {len(verdicts)}"
+def shown(verdicts: pd.Series, word: str) -> str:
+    """In how many rows a verdict stands: '4 of 6'."""
+    return f"{int((verdicts == word).sum())} of {len(verdicts)}"
 
 
 def concluded(verdicts: pd.Series, above: str = "better", below: str = "worse") -> str:
@@ -212,7 +225,7 @@ def each(texts: dict[str, str], between: str = ", ") -> str:
 
 
 def said(answers: dict[str, str]) -> str:
-    """'contrastive: yes; generative: in part'; one answer where both have the same."""
+    """'contrastive: yes; generative: inconclusive'; one answer where both have the same."""
     alike = set(answers.values())
     return f"with either alignment, {alike.pop()}" if len(alike) == 1 else "; ".join(map(": ".join, answers.items()))
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from lib.core.files import write_text
 from lib.core.names import DEFAULT_DATASET
-from lib.results import findings, questions
+from lib.results import display_names, findings, questions
 from lib.results.pages import commands, folder_page, heading, link, links, page_of, shortened
 from lib.results.questions import Answer, Artefact, PaperQuestions, by_default_first
 from lib.results.readme_parts import renew
@@ -51,7 +51,8 @@ def write(figures: Path, readme: Path | None = None) -> Path:
 def _findings(found: list[findings.Finding]) -> str:
     if not found:
         return ""
-    return f"## Findings\n\nOn {DEFAULT_DATASET}.\n\n{findings.findings_table(found)}"
+    where = display_names.dataset(DEFAULT_DATASET)
+    return f"## Findings\n\nOn {where}.\n\n{findings.in_plain_words(found)}\n\n{findings.findings_table(found)}"
 
 
 def _paper(name: str, answers: dict[Path, list[Answer]], about: PaperQuestions | None, papers: dict[str, str]) -> str:
@@ -65,7 +66,7 @@ def _paper(name: str, answers: dict[Path, list[Answer]], about: PaperQuestions |
     ordered = sorted(asked, key=lambda question: order.get(question, len(order)))
     rows = [_row(asked[question], papers.get(question, "")) for question in ordered]
     table = pd.DataFrame(rows)
-    pages = ", ".join(link(folder.name, page_of(folder).as_posix()) for folder in answers)
+    pages = ", ".join(link(display_names.dataset(folder.name), page_of(folder).as_posix()) for folder in answers)
     everything = [artefact for own in answers.values() for answer in own for artefact in answer.artefacts]
     filled = table.columns[(table != "").any()]
     return "\n".join(
@@ -81,7 +82,10 @@ def _paper(name: str, answers: dict[Path, list[Answer]], about: PaperQuestions |
 def _row(answers: dict[Path, Answer], paper: str) -> dict[str, str]:
     """What is said of a question, by every folder that has an answer, with the first picture that there is."""
     said = {folder: shortened(answer.said("ours")) for folder, answer in answers.items() if answer.said("ours")}
-    lines = [f"{folder.name}: {text}" if len(folder.parts) > 1 else text for folder, text in said.items()]
+    lines = [
+        f"{display_names.dataset(folder.name)}: {text}" if len(folder.parts) > 1 else text
+        for folder, text in said.items()
+    ]
     answer = answers[next(iter(said or answers))]
     pictured = next(((one, found) for one, found in answers.items() if found.pictures), None)
     image = f'<img src="{pictured[1].pictures[0].file(".png")}" width="180" alt="">' if pictured else ""

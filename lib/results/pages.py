@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from lib.results import display_names
 from lib.results.questions import Answer, Artefact, PaperQuestions
 from lib.results.records import BELOW, ON_TOP
 
@@ -45,7 +46,7 @@ def links(artefact: Artefact) -> str:
 def folder_page(folder: Path, answers: list[Answer], about: PaperQuestions | None) -> str:
     """The page of a folder as Markdown."""
     up = "/".join([".."] * len(folder.parts))
-    where = f" on {folder.name}" if len(folder.parts) > 1 else ""
+    where = f" on {display_names.dataset(folder.name)}" if len(folder.parts) > 1 else ""
     pictured = [answer for answer in answers if answer.pictures]
     tables = [artefact for answer in answers for artefact in answer.artefacts if not artefact.picture]
     everything = [artefact for answer in answers for artefact in answer.artefacts]

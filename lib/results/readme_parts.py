@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib.core.files import write_text
-from lib.results.findings import Finding, csv, findings_table
+from lib.results.findings import Finding, csv, findings_table, in_plain_words
 from lib.results.records import BELOW, sidecar
 from lib.results.writers import to_markdown
 
@@ -29,8 +29,7 @@ def renew(readme: Path, figures: Path, front: list[Finding]) -> None:
 
 def findings_part(front: list[Finding], folder: str) -> str:
     """The answers in plain words, then the same with numbers beside the paper's."""
-    lines = [f"- **{one.claim}** {one.said[0].upper()}{one.said[1:]}." for one in front]
-    return "\n".join([*lines, "", findings_table(front, f"{folder}/")])
+    return f"{in_plain_words(front)}\n\n{findings_table(front, f'{folder}/')}"
 
 
 def speeds_part(figures: Path) -> str:
@@ -48,7 +47,8 @@ def speeds_part(figures: Path) -> str:
         for size, row in grown.iloc[::2].iterrows()  # every second size is enough for a reader
     ]
     where = f"{machine.get('threads', '?')} threads of {machine.get('cpu', 'one processor')}"
-    return f"{to_markdown(pd.DataFrame(rows))}\nMeasured on {where}, 30 steps an epoch, on generated graphs.\n"
+    how = "on generated graphs; an epoch has 30 steps, so its batches grow with the graph"
+    return f"{to_markdown(pd.DataFrame(rows))}\nMeasured on {where}, {how}.\n"
 
 
 def _seconds(seconds: float) -> str:
