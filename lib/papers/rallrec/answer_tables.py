@@ -82,6 +82,13 @@ def apart(table: pd.DataFrame, low: str, high: str, metric: str = "auc") -> bool
     return bool(rows.ci_low[high] > rows.ci_high[low])
 
 
+def above_chance(table: pd.DataFrame) -> str:
+    """How many rows of `measured` have an AUC whose interval lies wholly above one half, in words."""
+    of_auc = table[table.metric == "auc"]
+    above = (of_auc.ci_low > 0.5).sum()
+    return f"the AUC of {above or 'none'} of {len(of_auc)} rows is clearly above one half"
+
+
 def agreement(study: Study, names: list[str], count: int, seed: int = 0) -> pd.DataFrame:
     """`count` prompts of each adapter in `names`, or of the model as it is, asked now: how far recorded p(yes) is off.
 
