@@ -59,8 +59,8 @@ def in_words(table: pd.DataFrame) -> str:
         said = f"the tuning {'lowers' if lower else 'does not lower'} {loss}"
         said += f" and {'ends' if below else 'does not end'} as far below {constant}; its"
     else:
-        said = f"of {count} tunings {lower} lower {loss} and {below or 'none'} end{'s' if below < 2 else ''} as far below"
-        said += f" {constant}; their"
+        said = f"of {count} tunings {lower or 'none'} lower{'s' if lower < 2 else ''} {loss}"
+        said += f" and {below or 'none'} end{'s' if below < 2 else ''} as far below {constant}; their"
     return f"{said} highest AUC of validation samples is {table['highest AUC'].max():.3f}"
 
 
