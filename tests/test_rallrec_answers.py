@@ -1,5 +1,6 @@
 """A language model is tuned, asked and found again in its record: on planted ratings, with random weights."""
 
+import re
 import shutil
 
 import numpy as np
@@ -15,7 +16,17 @@ from lib.core.errors import UserError
 from lib.core.files import ROOT
 from lib.language.yes_no import adapters, tuning
 from lib.language.yes_no.scorer import Scorer
-from lib.papers.rallrec import answer_tables, augmentation, few_shot, published, questions, recording, settings
+from lib.papers.rallrec import (
+    answer_tables,
+    augmentation,
+    few_shot,
+    published,
+    questions,
+    recording,
+    settings,
+    shown_ratings,
+    tuning_curves,
+)
 from lib.papers.rallrec.answers import EXACT, Study
 from lib.papers.rallrec.questions import RALLREC, ZERO_SHOT, Question
 
@@ -217,6 +228,67 @@ def test_click_models_stand_beside_in_words():
     assert answer_tables.beside_click_models(llm, clicks[:0], "rallrec") == ""
 
 
+def stars(prompt) -> list[float]:
+    return [float(one) for one in re.findall(r"\((\d+) stars?\)\"", prompt.user)]
+
+
+@pytest.mark.parametrize("question", [ZERO_SHOT, RALLREC, Question("rella", "title", "sim_chrono")])
+def test_mean_ratings_are_those_that_stand_in_the_prompts(recorded, question):
+    study, _, _ = recorded
+    means = np.array([np.mean(stars(prompt)) for prompt in study.prompts(question)])
+    expected = (means - means.min()) / (means.max() - means.min())
+    np.testing.assert_allclose(shown_ratings.mean_ratings(study, question), expected, atol=1e-12)
+
+
+def test_what_the_ratings_tell_stands_beside_the_answers(recorded):
+    study, _, _ = recorded
+    (row,) = shown_ratings.beside(study, {"rallrec": RALLREC}, np.random.default_rng(0)).itertuples()
+    said, means = study.answers(RALLREC).p, [np.mean(stars(prompt)) for prompt in study.prompts(RALLREC)]
+    assert row.value == pytest.approx(roc_auc_score(study.labels(), said))
+    assert row.of_shown_ratings == pytest.approx(roc_auc_score(study.labels(), means))
+    assert row.difference == pytest.approx(row.value - row.of_shown_ratings)
+    assert row.rank_correlation == pytest.approx(stats.spearmanr(said, means).statistic)
+
+
+def test_the_ratings_in_words():
+    row = dict(model="rallrec", value=0.5, of_shown_ratings=0.7, difference=-0.2, rank_correlation=0.0)
+    said = shown_ratings.in_words(pd.DataFrame([row | dict(ci_low=-0.3, ci_high=-0.1)]), "rallrec")
+    assert "prompts of rallrec has an AUC of 0.700, the answers to these prompts have 0.500, clearly less;" in said
+    more = row | dict(difference=0.1, ci_low=-0.1, ci_high=0.3)
+    assert "0.500, not clearly more;" in shown_ratings.in_words(pd.DataFrame([more]), "rallrec")
+
+
+def test_the_loss_of_the_base_rate_is_that_of_certain_form_and_constant_p(recorded):
+    study, _, _ = recorded
+    labels, rate = study.labels("validation"), study.labels("train").mean()
+    constant = log_loss(labels, np.full(len(labels), rate), labels=[0, 1])
+    learning = tuning.Learning(study.model, study.how("sim", 42))
+    counts = [count for _, count in learning.encoded(study.examples("sim")[1])]
+    assert tuning_curves.base_rate_loss(study) == pytest.approx(constant * len(labels) / sum(counts))
+    assert (tuning_curves.curves(study).base_rate_loss == tuning_curves.base_rate_loss(study)).all()
+
+
+def test_tunings_in_words():
+    rows = [(1.0, 0.23, 0.226, 0.49), (1.0, 0.2, 0.226, 0.6), (1.0, 0.995, 0.226, 0.5)]
+    table = pd.DataFrame(rows, columns=["loss before", "lowest loss", "loss of the base rate", "highest AUC"])
+    said = tuning_curves.in_words(table)
+    assert said.startswith("of 3 tunings 2 lower the validation loss by more than .01 and 1 ends as far below that of")
+    assert said.endswith("their highest AUC of validation samples is 0.600")
+    assert "and none ends as far" in tuning_curves.in_words(table[::2])
+    one = tuning_curves.in_words(table[:1])
+    assert one.startswith("the tuning lowers the validation loss by more than .01 and does not end as far below")
+    assert "the tuning does not lower" in tuning_curves.in_words(table[2:])
+
+
+def test_rows_above_chance_and_intervals_that_meet():
+    table = pd.DataFrame({"metric": "auc", "ci_low": [0.45, 0.52], "ci_high": [0.6, 0.7]})
+    assert answer_tables.above_chance(table) == "the AUC of 1 of 2 rows is clearly above one half"
+    assert answer_tables.above_chance(table.assign(ci_low=0.4)).startswith("the AUC of none of 2 rows is")
+    assert answer_tables.intervals_meet(table) == "the intervals of all rows overlap"
+    apart = table.assign(ci_low=[0.45, 0.61])
+    assert answer_tables.intervals_meet(apart) == "the intervals of some rows are apart"
+
+
 def test_models_over_seeds_are_compared_seed_by_seed():
     rows = [("a", 1, 0.5), ("a", 2, 0.6), ("a", 3, 0.55), ("b", 1, 0.6), ("b", 2, 0.68), ("b", 3, 0.66)]
     table = pd.DataFrame(rows, columns=["model", "seed", "value"]).assign(metric="auc")
@@ -260,6 +332,8 @@ def test_an_alpha_of_an_older_record_is_forgotten(recorded, places, monkeypatch)
 def test_recorded_answers_are_compared_with_the_model_now(recorded, places):
     study = study_of(places)
     assert answer_tables.agreement(study, ALL, 3).agrees.all()
+    with pytest.raises(UserError, match="unknown adapter 'mixd'"):
+        answer_tables.agreement(study, ["mixd"], 3)
     record = study.record_of("mixed", 42)
     kept = record._read()
     try:

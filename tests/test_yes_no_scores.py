@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny_language_model as tiny
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, modeling_gguf_pytorch_utils
 
 from lib.core.errors import UserError
 from lib.language.yes_no import causal_model, token_batches
@@ -74,6 +74,23 @@ def test_only_the_last_position_goes_through_the_output_head(settings):
     scorer.model.lm_head.register_forward_hook(lambda module, inputs, output: seen.append(output.shape[:-1]))
     scorer.score(tiny.prompts(6))
     assert seen == [(6,)]
+
+
+def test_weights_are_read_without_a_bar_and_others_have_theirs(settings, monkeypatch, capsys):
+    usual, load = modeling_gguf_pytorch_utils.tqdm, causal_model.load
+
+    def read(*given):
+        assert [*modeling_gguf_pytorch_utils.tqdm([1, 2], desc="Converting")] == [1, 2]
+        return load(*given)
+
+    monkeypatch.setattr(causal_model, "load", read)
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    Scorer(settings)
+    assert "Converting" not in capsys.readouterr().err
+    monkeypatch.setattr(causal_model, "load", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        Scorer(settings)
+    assert modeling_gguf_pytorch_utils.tqdm is usual
 
 
 def test_bfloat16_is_near(settings):

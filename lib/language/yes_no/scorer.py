@@ -12,6 +12,7 @@ from torch import Tensor
 from lib.core.errors import UserError
 from lib.core.progress import Progress
 from lib.language.llm.language_models import LocalModel, Precision
+from lib.language.llm.quiet_loading import without_bar
 from lib.language.yes_no import causal_model
 from lib.language.yes_no.prompts_as_tokens import Prompt, Tokens
 from lib.language.yes_no.token_batches import Memory
@@ -61,7 +62,8 @@ class Scorer:
         self.settings, self.adapter, self.precision = settings, adapter, precision
         self.memory, self.tokens = Memory(budget), Tokens(settings)
         self.answers = self.tokens.of_answers(answers)
-        self.model = causal_model.load(settings, adapter, precision, device)
+        with without_bar():
+            self.model = causal_model.load(settings, adapter, precision, device)
 
     @property
     def context_length(self) -> int | None:

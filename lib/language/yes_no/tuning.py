@@ -14,6 +14,7 @@ from lib.core.errors import UserError
 from lib.core.files import atomic_path, digest
 from lib.core.progress import Progress
 from lib.language.llm.language_models import LocalModel, weights_digest
+from lib.language.llm.quiet_loading import without_bar
 from lib.language.yes_no import adapters, causal_model, tuning_state
 from lib.language.yes_no.adapters import Adapter
 from lib.language.yes_no.prompts_as_tokens import Prompt, Tokens
@@ -41,7 +42,8 @@ class Learning:
     def __init__(self, settings: LocalModel, how: TuningSettings, device: str = "cpu", budget: int = 2048):
         self.settings, self.how, self.memory = settings, how, Memory(budget)
         self.tokens = Tokens(settings)
-        model = causal_model.load(settings, precision=how.precision, device=device)
+        with without_bar():
+            model = causal_model.load(settings, precision=how.precision, device=device)
         self.model = adapters.add(model, how.adapter, how.seed)
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         # the rate of each step is set before it

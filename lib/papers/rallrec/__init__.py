@@ -20,6 +20,7 @@ recording       tunes and asks, with an estimate first
 tuning_curves   how its adapters have learnt
 answer_tables   metrics of the answers, their intervals and tests
 answer_figures  curves and bars of the answers
+shown_ratings   what the ratings in a prompt tell without a language model
 few_shot        click models on the same samples
 merging         reasoning and general predictions merged by their consistency
 figures         curves of the alignment, intervals of relevance

@@ -23,7 +23,8 @@ SYSTEMS = {"rallrec": "RALLRec", "rella": "ReLLa", "zero_shot": "not tuned"}
 def tuning_curves(curves: pd.DataFrame) -> Figure:
     """Left the loss of the validation answers, right their AUC, by step of the tuning, a line per adapter.
 
-    curves: columns adapter, step, validation_loss, validation_auc; steps without a validation are left out.
+    curves: columns adapter, step, validation_loss, validation_auc, base_rate_loss; steps without a validation are left
+    out. Dashed: the loss of always answering with the base rate, and the AUC of chance.
     """
     figure, panels = grid_of(2, height=2.3, columns=2, sharey=False)
     known = curves.dropna(subset=["validation_loss"])
@@ -33,8 +34,8 @@ def tuning_curves(curves: pd.DataFrame) -> Figure:
             axes.plot(rows["step"], rows[measure], markersize=3.5, markerfacecolor="white", **style)
     panels[0].set(title="loss per answer token, validation samples", xlabel="step")
     panels[1].set(title="AUC, validation samples", xlabel="step")
-    panels[1].axhline(0.5, color=GREY, linestyle="--", linewidth=0.8)
-    for axes in panels:
+    for axes, chance in zip(panels, (known["base_rate_loss"].iloc[0], 0.5), strict=True):
+        axes.axhline(chance, color=GREY, linestyle="--", linewidth=0.8)
         light_grid(axes)
     legend_below(figure, panels)
     best = known.groupby("adapter", sort=False)["validation_auc"].max()

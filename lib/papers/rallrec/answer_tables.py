@@ -9,6 +9,7 @@ from lib.evaluation import click_metrics
 from lib.language.yes_no.scorer import Scores
 from lib.papers.rallrec.answers import Study
 from lib.papers.rallrec.questions import Question
+from lib.papers.rallrec.recording import checked
 
 
 def measured(
@@ -82,13 +83,27 @@ def apart(table: pd.DataFrame, low: str, high: str, metric: str = "auc") -> bool
     return bool(rows.ci_low[high] > rows.ci_high[low])
 
 
+def above_chance(table: pd.DataFrame) -> str:
+    """How many rows of `measured` have an AUC whose interval lies wholly above one half, in words."""
+    of_auc = table[table.metric == "auc"]
+    above = (of_auc.ci_low > 0.5).sum()
+    return f"the AUC of {above or 'none'} of {len(of_auc)} rows is clearly above one half"
+
+
+def intervals_meet(table: pd.DataFrame) -> str:
+    """Whether the intervals of all AUCs of `measured` share a value, in words."""
+    of_auc = table[table.metric == "auc"]
+    shared = of_auc.ci_low.max() <= of_auc.ci_high.min()
+    return "the intervals of all rows overlap" if shared else "the intervals of some rows are apart"
+
+
 def agreement(study: Study, names: list[str], count: int, seed: int = 0) -> pd.DataFrame:
     """`count` prompts of each adapter in `names`, or of the model as it is, asked now: how far recorded p(yes) is off.
 
-    Columns answers_by, prompts, largest, mean, tolerance, agrees.
+    Columns answers_by, prompts, largest, mean, tolerance, agrees. Raises UserError for an unknown name.
     """
     rows = []
-    for who, asked in study.asked_of(names).items():
+    for who, asked in study.asked_of(checked(names)).items():
         record = study.record_of(*who)
         missing = set(record.missing(asked))
         known = [prompt for prompt in asked if prompt not in missing]

@@ -15,6 +15,7 @@ from lib.core.progress import without_widgets
 from lib.data.interactions import SPLITS
 from lib.data.sequences.rows import SplitRows
 from lib.language.llm import language_models
+from lib.language.llm.quiet_loading import without_bar
 from lib.language.llm.request_and_answer import Answer
 from lib.papers.pte.profiling.candidates import Study
 from lib.papers.pte.profiling.loop import Loop
@@ -50,7 +51,8 @@ def asked_again(some: pd.DataFrame, about: Study, model: str, threads: int = 1) 
     with without_widgets():
         from lib.papers.pte.profiling.sampling import open_writer  # imports transformers
 
-    writer = open_writer(language_models.load(model), about.settings.top_p, about.settings.temperature, threads)
+    with without_bar():
+        writer = open_writer(language_models.load(model), about.settings.top_p, about.settings.temperature, threads)
     answers = writer.write([*some["request"]], about.parser(some["side"].iloc[0]))
     now = {answer.key: answer.text for answer in answers}
     return some.assign(now=[now[request.key] for request in some["request"]])
