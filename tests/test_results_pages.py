@@ -62,7 +62,7 @@ def test_a_question_is_asked_once_with_picture_answer_and_the_papers_value(figur
     assert "(Table 1)" in row and "MovieLens-100K: +1%" in row and "| yes |" in row
     assert '<img src="rlmrec/movielens-100k/forest.png"' in row and "pooled.csv" in row
     row = next(line for line in text.splitlines() if "**Do base models come out as in the paper?**" in line)
-    assert "amazon: 6 of 6<br>yelp: 5 of 6" in row, "every dataset that answers it"
+    assert "Amazon-book: 6 of 6<br>Yelp: 5 of 6" in row, "every dataset that answers it"
 
 
 def test_what_no_question_names_is_listed_by_its_claim(figures):
