@@ -7,6 +7,7 @@ one process; RecBole's batches and drawn items are made beforehand. It is option
 """
 
 import argparse
+import contextlib
 import importlib
 import sys
 import tempfile
@@ -118,8 +119,8 @@ def recbole(data: SequenceData, settings: SequenceSettings) -> Callable:
         "attn_dropout_prob": encoder.dropout, "loss_type": LOSSES[settings.loss], "train_neg_sample_args": None,
         "learning_rate": protocol.learning_rate, "use_gpu": False, "show_progress": False, "state": "ERROR",
     }  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:  # it makes one for checkpoints
-        config = config.Config(model="SASRec", dataset="rows", config_dict=chosen | {"checkpoint_dir": folder})
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # where it makes folders of its own
+        config = config.Config(model="SASRec", dataset="rows", config_dict=chosen)
         model = models.SASRec(config, SimpleNamespace(num=lambda _: data.n_items + 1))
         trainer = trainers.Trainer(config, model)
     whole = torch.from_numpy(data.rows.train.whole).long()
