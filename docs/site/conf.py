@@ -1,0 +1,63 @@
+"""Settings of the web pages that `make site` builds with Sphinx; lib/results/web_pages.py lays their sources out."""
+
+import os
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+from sphinx import addnodes
+
+MATHJAX = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax/tex-svg-full.js"
+
+project = "RepRec"
+extensions = ["myst_nb"]
+html_theme = "pydata_sphinx_theme"
+html_title = "RepRec"
+html_static_path = ["static", str(MATHJAX)]
+html_css_files = ["pages.css"]
+html_copy_source = False
+html_show_sphinx = False
+# a summary below each hit would be fetched, which browsers do not allow to a page that was opened as a file
+html_show_search_summary = False
+html_theme_options = {
+    "navbar_end": ["theme-switcher"],
+    "footer_start": [],
+    "footer_end": [],
+    "show_prev_next": False,
+    "navigation_with_keys": False,
+    "show_nav_level": 1,
+    "navigation_depth": 3,
+    "collapse_navigation": True,
+}
+# one file, so that formulas need no network
+mathjax_path = MATHJAX.name
+
+nb_execution_mode = "off"  # the outputs are those that the notebooks were committed or executed with
+nb_merge_streams = True
+myst_enable_extensions = ["dollarmath", "amsmath", "html_image"]
+myst_heading_anchors = 4
+suppress_warnings = ["myst.header", "mystnb.unknown_mime_type"]
+
+
+def as_on_github(app, document):
+    """Lead links where they lead on GitHub: to folders, to the front page, and beside the original of a notebook."""
+    source = Path(app.srcdir)
+    for link in list(document.findall(addnodes.pending_xref)):
+        if link["reftype"] != "myst" or link["refdomain"]:
+            continue  # a link to a page, which leads on already
+        target, _, anchor = link["reftarget"].partition("#")
+        # notebooks-<dataset> holds executed copies of some of those in notebooks
+        for page in (link["refdoc"], re.sub(r"^notebooks-[^/]+/", "notebooks/", link["refdoc"])):
+            path = os.path.normpath(Path(page).parent / target)
+            name = f"{path}/README" if (source / path).is_dir() else re.sub(r"\.(md|ipynb)$", "", path)
+            name = "index" if name in ("README", "./README") else name
+            if name in app.env.found_docs:
+                link.attributes |= {"refdomain": "doc", "reftarget": name, "reftargetid": anchor or None}
+                break
+        else:
+            if (source / path).is_dir():  # has no page: what the link says stays
+                link.replace_self(link.children)
+
+
+def setup(app):
+    app.connect("doctree-read", as_on_github)
