@@ -15,6 +15,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "RepRec"
 html_static_path = ["static", str(MATHJAX)]
 html_css_files = ["pages.css"]
+html_context = {"default_mode": "auto"}  # light or dark, as the reader has it
 html_copy_source = False
 html_show_sphinx = False
 # a summary below each hit would be fetched, which browsers do not allow to a page that was opened as a file
@@ -34,6 +35,7 @@ mathjax_path = MATHJAX.name
 
 nb_execution_mode = "off"  # the outputs are those that the notebooks were committed or executed with
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # links in outputs lead on as those in texts do
 myst_enable_extensions = ["dollarmath", "amsmath", "html_image"]
 myst_heading_anchors = 4
 suppress_warnings = ["myst.header", "mystnb.unknown_mime_type"]

@@ -1,4 +1,4 @@
-"""README, results, documents and notebooks as web pages with full-text search, which Sphinx builds (docs/site/conf.py)."""
+"""README, results, documents and notebooks as web pages with search, which Sphinx builds (docs/site/conf.py)."""
 
 import json
 import os
@@ -7,11 +7,16 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from lib.core.errors import UserError
 from lib.core.files import ROOT, write_text
 from lib.core.fingerprints import notebook_cells
+from lib.results import display_names, questions
+from lib.results.questions import by_default_first
+from lib.results.records import BELOW, sidecar
 
 # what pages are made of, and the source files that they link
 PARTS = ("figures", "notebooks", "docs", "benchmarks", "params", "lib", "tests", ".binder", "data/README.md")
@@ -26,10 +31,10 @@ ABOUT = ("CONTRIBUTING", "CHANGELOG", "data/README", "params/README", "params/pu
 EVERY = 5  # seconds between lines of progress, where no terminal shows it
 
 
-def build(target: Path, items: dict | str, root: Path = ROOT) -> tuple[Path, list[str]]:
-    """Write the site into the folder `target`; returns its first page and what Sphinx warned of.
+def build(target: Path, explored: Callable[[], dict | str], root: Path = ROOT) -> tuple[Path, list[str]]:
+    """Write the site into the folder `target`; returns its first page and what Sphinx warned of, such as a dead link.
 
-    items: what the explorer shows (lib/papers/report/item_explorer.py), or the sentence that stands in its place.
+    explored: returns what the explorer shows (lib/papers/report/item_explorer.py), or a sentence in its place.
     Raises UserError where there are no results, where Sphinx is missing, and where `target` holds something else.
     """
     try:
@@ -41,24 +46,23 @@ def build(target: Path, items: dict | str, root: Path = ROOT) -> tuple[Path, lis
         raise UserError(f"there are no results in {root / 'figures'} to be shown: run make paper first")
     if target.exists() and any(target.iterdir()) and not (target / ".buildinfo").is_file():
         raise UserError(f"{target} holds something other than an earlier site: name an empty folder with --to")
-    if not sys.stderr.isatty():
-        nocolor()
-    with tempfile.TemporaryDirectory() as temporary:
-        sources, built, cache = (Path(temporary, name) for name in ("sources", "built", "cache"))
+    items = explored()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".site-", dir=target.parent) as temporary:
+        sources, built, cache = (Path(temporary).resolve() / name for name in ("sources", "built", "cache"))
         lay_out(sources, items, root)
-        said = Path(temporary, "warnings")
-        with said.open("w", encoding="utf-8") as warnings:
-            status = sys.stderr if sys.stderr.isatty() else _Paced()
-            sphinx = Sphinx(
-                sources, root / "docs/site", built, cache, "html", status=status, warning=warnings, parallel=os.cpu_count()
-            )
-            sphinx.build()
+        status = sys.stderr if sys.stderr.isatty() else _Paced()
+        nocolor()
+        with Path(temporary, "warnings").open("w+", encoding="utf-8") as warnings:
+            said = {"status": status, "warning": warnings}
+            Sphinx(sources, root / "docs/site", built, cache, "html", parallel=os.cpu_count(), **said).build()
+            warnings.seek(0)
+            faults = warnings.read().replace(f"{sources}/", "").splitlines()
         if isinstance(items, dict):
             write_text(built / "_static/items.js", f"window.ITEMS = {json.dumps(items, separators=(',', ':'))};\n")
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(built, target)
-        found = said.read_text(encoding="utf-8").replace(f"{sources.resolve()}/", "").splitlines()
-    return target / "index.html", found
+        built.rename(target)
+    return target / "index.html", faults
 
 
 class _Paced:
@@ -76,12 +80,24 @@ class _Paced:
         sys.stderr.flush()
 
 
-def executed(root: Path = ROOT) -> list[Path]:
-    """Executed notebooks by dataset and number, without those that failed and single trainings."""
+def executed(root: Path = ROOT) -> dict[Path, Path]:
+    """Executed notebooks of `make paper`, each with the committed one that it is a copy of, by dataset and number.
+
+    Without those that failed, single trainings, and copies of notebooks that are no more.
+    """
+    originals = {path.stem: path for path in (root / "notebooks").rglob("*.ipynb")}
+    found = {}
     # a stamp goes when its notebook starts and comes back when it succeeds
-    copies = [stamp.with_suffix(".ipynb") for stamp in root.glob("runs/*/notebooks/**/*.done")]
-    datasets = {path: path.relative_to(root / "runs").parts[0] for path in copies if path.is_file()}
-    return sorted(datasets, key=lambda path: (datasets[path], path.name))
+    for stamp in root.glob("runs/*/notebooks/**/*.done"):
+        # 05_semantics_gccf is 05_semantics on gccf
+        stems = [stem for stem in originals if f"{stamp.stem}_".startswith(f"{stem}_")]
+        if stems and stamp.with_suffix(".ipynb").is_file():
+            found[stamp.with_suffix(".ipynb")] = originals[max(stems, key=len)]
+    return {path: found[path] for path in sorted(found, key=lambda path: (_dataset(path, root), path.name))}
+
+
+def _dataset(copy: Path, root: Path) -> str:
+    return copy.relative_to(root / "runs").parts[0]
 
 
 def lay_out(sources: Path, items: dict | str, root: Path) -> None:
@@ -92,75 +108,85 @@ def lay_out(sources: Path, items: dict | str, root: Path) -> None:
             shutil.copytree(root / part, sources / part, copy_function=shutil.copyfile, ignore=UNWANTED)
         elif (root / part).is_file():
             shutil.copyfile(root / part, sources / part)
-    for table in (sources / "figures").rglob("*.md"):
-        if table.name != "README.md":
-            _edit(table, before=f"---\norphan: true\n---\n# {table.stem}\n\n[All of {table.parent.name}](README.md)\n\n")
-    folders = sorted((sources / "figures").rglob("*/README.md"))
-    _edit(sources / "figures/README.md", after=_contents([_page(page, sources) for page in folders], hidden=True))
-    _notebook_pages(sources, root)
-    _documents(sources)
     (sources / "README.md").rename(sources / "index.md")
-    _edit(sources / "index.md", after=_contents([f"{title} <{page}>" for title, page in SECTIONS.items()], hidden=True))
+    _add(sources / "index.md", _contents([f"{title} <{page}>" for title, page in SECTIONS.items()], "hidden"))
     explorer = (root / "docs/site/explorer.md").read_text(encoding="utf-8")
     # the page is its heading and that sentence where there is nothing to explore
     shown = explorer if isinstance(items, dict) else f"{explorer.splitlines()[0]}\n\n{items}\n"
     write_text(sources / "explorer.md", shown)
+    _result_pages(sources)
+    _notebook_pages(sources, root)
+    text = "# Documents\n"
+    for name, folder in {"How to": "docs", "Methods, with formulas": "docs/methods"}.items():
+        text += _contents(
+            [_page(path, sources) for path in sorted((sources / folder).glob("*.md"))], f"caption: {name}"
+        )
+    about = [f"/{page}" for page in ABOUT if (sources / f"{page}.md").is_file()]
+    write_text(sources / "docs/README.md", text + _contents(about, "caption: The repository"))
+
+
+def _result_pages(sources: Path) -> None:
+    """The tables as pages, which lists of pages leave out, and the list of the pages of papers and datasets."""
+    figures = sources / "figures"
+    for table in figures.rglob("*.md"):
+        if table.name != "README.md":
+            about = sidecar(table.parent / BELOW / f"{table.stem}.json")
+            heading = f"# {about['claim'] if about else table.stem}\n\n[Everything beside {table.stem}](README.md)\n\n"
+            write_text(table, f"---\norphan: true\n---\n{heading}{table.read_text(encoding='utf-8')}")
+    folders = by_default_first(page.parent.relative_to(figures) for page in figures.rglob("*/README.md"))
+    titles = {folder: [_papers().get(folder.parts[0], folder.parts[0]), *folder.parts[1:]] for folder in folders}
+    ordered = sorted(folders, key=lambda folder: [*_papers(), folder.parts[0]].index(folder.parts[0]))
+    pages = [f"{', '.join(titles[folder])} </figures/{folder.as_posix()}/README>" for folder in ordered]
+    _add(figures / "README.md", _contents(pages, "hidden"))
 
 
 def _notebook_pages(sources: Path, root: Path) -> None:
     """A page for each folder of notebooks, and one for each dataset that notebooks were executed on."""
     notebooks = sorted((sources / "notebooks").rglob("*.ipynb"))
-    stems = {path.stem for path in notebooks}
-    lists: dict[Path, list[Path]] = {}
-    for path in executed(root):
+    folders = list(dict.fromkeys(path.parent for path in notebooks if path.parent != sources / "notebooks"))
+    for folder in folders:
+        own = [_page(path, sources) for path in notebooks if path.parent == folder]
+        write_text(folder / "README.md", f"# {_papers().get(folder.name, folder.name)}\n{_contents(own)}")
+    lists: dict[str, list[str]] = {}
+    for path, original in executed(root).items():
         # as deep as the folder of the committed ones, so that its links lead on
-        dataset, _, *name = path.relative_to(root / "runs").parts
-        copy = sources.joinpath(f"notebooks-{dataset}", *name)
+        copy = (
+            sources
+            / f"notebooks-{_dataset(path, root)}"
+            / original.relative_to(root / "notebooks").with_name(path.name)
+        )
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
-        lists.setdefault(sources / copy.relative_to(sources).parts[0], []).append(copy)
-    for folder in sorted({path.parent for path in notebooks} - {sources / "notebooks"}):
-        own = [_page(path, sources, stems) for path in notebooks if path.parent == folder]
-        write_text(folder / "README.md", f"# {folder.name}\n" + _contents(own))
-    for folder, copies in lists.items():
-        dataset = folder.name.removeprefix("notebooks-")
-        heading = f"# On {dataset}, at full scale\n\nThe notebooks behind the results, as `make paper` executed them.\n"
-        write_text(folder / "README.md", heading + _contents([_page(path, sources, stems) for path in copies]))
-    shared = [_page(path, sources, stems) for path in notebooks if path.parent == sources / "notebooks"]
-    folders = [_page(folder / "README.md", sources) for folder in dict.fromkeys(path.parent for path in notebooks)][1:]
-    text = "# Notebooks\n\nWith the outputs that they are committed with, most of a tiny scale, as each says at its head.\n"
-    text += _contents(shared) + _contents(folders)
+        title = re.search(r"(?m)^# (.*)$", "".join(notebook_cells(path)[0]["source"]))[1]
+        about = path.stem.removeprefix(original.stem).strip("_")
+        shown = f"{title} ({about})" if about else title
+        lists.setdefault(_dataset(path, root), []).append(f"{shown} <{_page(copy, sources)}>")
+    for dataset, pages in lists.items():
+        text = f"# On {display_names.dataset(dataset)}\n\nAs `make paper` executed them for the results.\n"
+        write_text(sources / f"notebooks-{dataset}/README.md", text + _contents(pages))
+    text = "# Notebooks\n\nWith the outputs that they are committed with, of the tiny scale where their heads say so.\n"
+    text += _contents([_page(path, sources) for path in notebooks if path.parent not in folders])
+    text += _contents([_page(folder / "README.md", sources) for folder in folders], "caption: Papers")
     if lists:
-        text += "\n## As executed at full scale\n" + _contents([f"/{folder.name}/README" for folder in lists])
+        text += _contents([f"/notebooks-{dataset}/README" for dataset in lists], "caption: Executed for the results")
     write_text(sources / "notebooks/README.md", text)
 
 
-def _documents(sources: Path) -> None:
-    parts = {"How to": "docs", "Methods, with formulas": "docs/methods"}
-    text = "# Documents\n"
-    for heading, folder in parts.items():
-        text += f"\n## {heading}\n" + _contents([_page(path, sources) for path in sorted((sources / folder).glob("*.md"))])
-    about = [f"/{page}" for page in ABOUT if (sources / f"{page}.md").is_file()]
-    write_text(sources / "docs/README.md", text + "\n## The repository\n" + _contents(about))
+@cache
+def _papers() -> dict[str, str]:
+    """What lists call a paper: its title as far as the colon."""
+    return {name: about.title.split(":")[0] for name, about in questions.known().items()}
 
 
-def _page(path: Path, sources: Path, stems: set[str] = frozenset()) -> str:
-    """A page as Sphinx lists it, by a title where its own says too much or, of a copy of a notebook, too little."""
-    name = path.relative_to(sources).with_suffix("")
-    if name.parts[0] == "figures":
-        return f"{', '.join(name.parts[1:-1])} </{name.as_posix()}>"
-    # 05_semantics_gccf is 05_semantics on gccf
-    original = max((stem for stem in stems if path.stem.startswith(f"{stem}_")), key=len, default="")
-    if path.stem in stems or not original:
-        return f"/{name.as_posix()}"
-    title = re.search(r"(?m)^# (.*)$", "".join(notebook_cells(path)[0]["source"]))[1]
-    return f"{title} ({path.stem.removeprefix(f'{original}_')}) </{name.as_posix()}>"
+def _page(path: Path, sources: Path) -> str:
+    return f"/{path.relative_to(sources).with_suffix('').as_posix()}"
 
 
-def _contents(pages: list[str], hidden: bool = False) -> str:
+def _contents(pages: list[str], option: str = "") -> str:
     """Sphinx's list of pages."""
-    return "\n".join(["", "```{toctree}", ":hidden:" if hidden else ":maxdepth: 1", "", *pages, "```", ""])
+    options = [":maxdepth: 1", *([f":{option}"] if " " in option else [f":{option}:"] if option else [])]
+    return "\n".join(["", "```{toctree}", *options, "", *pages, "```", ""])
 
 
-def _edit(path: Path, before: str = "", after: str = "") -> None:
-    write_text(path, before + path.read_text(encoding="utf-8") + after)
+def _add(path: Path, text: str) -> None:
+    write_text(path, path.read_text(encoding="utf-8") + text)
