@@ -15,6 +15,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "RepRec"
 html_static_path = ["static", str(MATHJAX)]
 html_css_files = ["pages.css"]
+html_sidebars = {"index": [], "explorer": []}  # which have no pages below them
 html_context = {"default_mode": "auto"}  # light or dark, as the reader has it
 html_copy_source = False
 html_show_sphinx = False
@@ -26,9 +27,7 @@ html_theme_options = {
     "footer_end": [],
     "show_prev_next": False,
     "navigation_with_keys": False,
-    "show_nav_level": 1,
     "navigation_depth": 3,
-    "collapse_navigation": True,
 }
 # one file, so that formulas need no network
 mathjax_path = MATHJAX.name
