@@ -61,23 +61,27 @@ def test_no_link_is_dead(site):
     ) and "figures/README.html" in front
 
 
-@pytest.fixture
-def page(site):
-    """A page of the browser; that it had nothing to complain of and asked no server is checked in the end."""
-    heard = []
+@pytest.fixture(scope="module")
+def browser():
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=OPTIONS)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(20_000)
-        page.on("console", lambda message: heard.append(message.text) if message.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: heard.append(str(error)))
-        page.on("requestfailed", lambda request: heard.append(f"failed: {request.url}"))
-        page.on(
-            "request", lambda request: heard.append(request.url) if urlsplit(request.url).scheme == "http" else None
-        )
-        page.goto((site / "index.html").as_uri())
-        yield page
+        yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(site, browser):
+    """The front page; that the browser had nothing to complain of and asked no server is checked in the end."""
+    heard = []
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(20_000)
+    page.on("console", lambda message: heard.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.on("requestfailed", lambda request: heard.append(f"failed: {request.url}"))
+    page.on("request", lambda request: heard.append(request.url) if request.url.startswith("http") else None)
+    page.goto((site / "index.html").as_uri())
+    yield page
+    page.close()
     assert heard == []
 
 

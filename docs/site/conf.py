@@ -17,6 +17,7 @@ html_static_path = ["static", str(MATHJAX)]
 html_css_files = ["pages.css"]
 html_sidebars = {"index": [], "explorer": []}  # which have no pages below them
 html_context = {"default_mode": "auto"}  # light or dark, as the reader has it
+html_scaled_image_link = False  # small pictures stand in links of their own
 html_copy_source = False
 html_show_sphinx = False
 # a summary below each hit would be fetched, which browsers do not allow to a page that was opened as a file

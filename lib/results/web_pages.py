@@ -37,15 +37,15 @@ def build(target: Path, explored: Callable[[], dict | str], root: Path = ROOT) -
     explored: returns what the explorer shows (lib/papers/report/item_explorer.py), or a sentence in its place.
     Raises UserError where there are no results, where Sphinx is missing, and where `target` holds something else.
     """
+    if not (root / "figures/README.md").is_file():
+        raise UserError(f"there are no results in {root / 'figures'} to be shown: run make paper first")
+    if target.exists() and any(target.iterdir()) and not (target / ".buildinfo").is_file():
+        raise UserError(f"{target} holds something other than an earlier site: name an empty folder with --to")
     try:
         from sphinx.application import Sphinx  # only make site installs it
         from sphinx.util.console import nocolor
     except ImportError:
         raise UserError("Sphinx, which builds the pages, is not installed: run make site, which installs it") from None
-    if not (root / "figures/README.md").is_file():
-        raise UserError(f"there are no results in {root / 'figures'} to be shown: run make paper first")
-    if target.exists() and any(target.iterdir()) and not (target / ".buildinfo").is_file():
-        raise UserError(f"{target} holds something other than an earlier site: name an empty folder with --to")
     items = explored()
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".site-", dir=target.parent) as temporary:

@@ -3,12 +3,20 @@
 import shutil
 from pathlib import Path
 
+import nbformat
+
 from lib.core.files import ROOT
 
 PARTS = (
-    "docs/methods/rlmrec.md", "docs/site", "figures/report/movielens-100k", "lib", "notebooks/01_method.ipynb",
-    "notebooks/04_train.ipynb", "notebooks/report/05_semantics.ipynb", "params", "tests",
-)  # fmt: skip
+    "docs/methods/rlmrec.md",
+    "docs/site",
+    "figures/report/movielens-100k",
+    "lib",
+    "notebooks/01_method.ipynb",
+    "notebooks/report/05_semantics.ipynb",
+    "params",
+    "tests",
+)
 FRONT = """# A small site
 
 [Results](figures/README.md), [method](docs/methods/rlmrec.md#3-alignment), [notebooks of the report](notebooks/report),
@@ -20,7 +28,7 @@ RESULTS = """# Results
 
 | picture | where |
 |---|---|
-| [<img src="report/movielens-100k/semantics_gccf.png" width="180" alt="">](report/movielens-100k/README.md) | the report |
+| [<img src="report/movielens-100k/semantics_gccf.png" width="180">](report/movielens-100k/README.md) | the report |
 
 [Front page](../README.md)
 """
@@ -34,6 +42,8 @@ def small_repository(root: Path) -> Path:
         (shutil.copytree if (ROOT / part).is_dir() else shutil.copyfile)(ROOT / part, root / part)
     (root / "README.md").write_text(FRONT)
     (root / "figures/README.md").write_text(RESULTS)
+    train = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# 04 Train\n\nWhich 01 links.")])
+    nbformat.write(train, root / "notebooks/04_train.ipynb")
     for name in ("report/05_semantics_gccf", "report/05_semantics_sgl", "report/03_vectors"):
         copy = root / f"runs/movielens-100k/notebooks/{name}.ipynb"
         copy.parent.mkdir(parents=True, exist_ok=True)
