@@ -139,7 +139,7 @@ def test_the_explorer_shows_neighbours_and_names_films_on_the_map(page):
         assert lines.all_inner_texts() == [data["names"][item] for item in near]
     # base is 3, 6, ... 30 further on and the text 1 to 10: three are in both; contrastive 2, 4, ... 20: five
     assert [page.locator(f"[data-space={name}] li.shared").count() for name in ("base", "contrastive")] == [3, 5]
-    assert page.inner_text("[data-space=contrastive] p") == "5 of 10 shared with the text"
+    assert page.inner_text("[data-space=contrastive] p") == "5 of 10 shared with the text; all films: 5.00 on average"
     assert "python -m lib train films gccf generative" in page.inner_text("[data-space=generative]")
     page.select_option("#map-of", "base")
     assert page.locator("circle.near").count() == 10 and page.locator("circle.picked").count() == 1

@@ -10,6 +10,7 @@ from sphinx import addnodes
 MATHJAX = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax/tex-svg-full.js"
 
 project = "RepRec"
+exclude_patterns = ["docs/site"]  # which is linked, but holds no pages
 extensions = ["myst_nb"]
 html_theme = "pydata_sphinx_theme"
 html_title = "RepRec"

@@ -20,7 +20,7 @@ from lib.results.records import BELOW, sidecar
 
 # what pages are made of, and the source files that they link
 PARTS = ("figures", "notebooks", "docs", "benchmarks", "params", "lib", "tests", ".binder", "data/README.md")
-UNWANTED = shutil.ignore_patterns("__pycache__", ".*", "site")  # docs/site holds settings, not pages
+UNWANTED = shutil.ignore_patterns("__pycache__", ".*")
 SECTIONS = {
     "Results": "/figures/README",
     "Item explorer": "/explorer",

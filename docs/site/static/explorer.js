@@ -37,6 +37,14 @@
   data.words.forEach((said, cluster) => make("span", legend, { style: `--colour: ${COLOURS[cluster % COLOURS.length]}` }, said));
   for (const [name, backbone] of Object.entries(data.backbones)) option(backbones, name, backbone.name);
 
+  // how many neighbours every film shares with the text, on average
+  const averages = {};
+  function average(name) {
+    const { text, [name]: space } = spaces();
+    const shared = (near, item) => near.filter((other) => text.near[item].includes(other)).length;
+    return (averages[`${state.backbone} ${name}`] ??= space.near.map(shared).reduce((a, b) => a + b) / space.near.length).toFixed(2);
+  }
+
   function suggest() {
     const typed = search.value.trim().toLowerCase();
     const found = [];
@@ -61,7 +69,7 @@
     }
     const near = space.near[state.item];
     const shared = near.filter((item) => ofText.has(item)).length;
-    if (name !== "text") make("p", box, { class: "shared" }, `${shared} of ${near.length} shared with the text`);
+    if (name !== "text") make("p", box, { class: "shared" }, `${shared} of ${near.length} shared with the text; all films: ${average(name)} on average`);
     const ordered = make("ol", box);
     for (const item of near) {
       const line = make("li", ordered, name !== "text" && ofText.has(item) ? { class: "shared" } : {});
