@@ -8,20 +8,27 @@
   const state = { item: 0, backbone: Object.keys(data.backbones)[0], shown: "text" };
 
   const make = (tag, parent, attributes = {}, text = "") => {
-    const drawn = tag === "svg" || tag === "circle" ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+    const space = ["svg", "circle"].includes(tag) ? "http://www.w3.org/2000/svg" : "http://www.w3.org/1999/xhtml";
+    const drawn = document.createElementNS(space, tag);
     for (const [name, value] of Object.entries(attributes)) drawn.setAttribute(name, value);
     drawn.textContent = text;
     parent.append(drawn);
     return drawn;
   };
   const field = (label, tag, attributes) => make(tag, make("label", controls, {}, `${label} `), attributes);
+  const film = (parent, item) => make("button", parent, { type: "button", "data-item": item }, data.names[item]);
   const option = (select, value, text) => make("option", select, { value }, text);
   const spaces = () => data.backbones[state.backbone].spaces;
   // text first, then the alignments in the order of the paper; what was not trained too
-  const names = () => ["text", ...new Set(["base", ...Object.keys(spaces()), ...Object.keys(data.missing[state.backbone] || {})].filter((name) => name !== "text"))];
+  const names = () => {
+    const found = [...Object.keys(spaces()), ...Object.keys(data.missing[state.backbone] || {})];
+    const order = (name) => ["text", "base", name].indexOf(name);
+    return found.sort((a, b) => order(a) - order(b) || a.localeCompare(b));
+  };
 
   const controls = make("div", page, { class: "controls" });
-  const search = field("Film", "input", { type: "search", id: "pick", autocomplete: "off", placeholder: "a part of its title" });
+  const typing = { type: "search", id: "pick", autocomplete: "off", placeholder: "a part of its title" };
+  const search = field("Film", "input", typing);
   const suggestions = make("ul", search.parentElement, { id: "suggestions", role: "listbox", hidden: "" });
   const backbones = field("Recommender", "select", { id: "backbone" });
   const maps = field("Map of", "select", { id: "map-of" });
@@ -33,8 +40,9 @@
   const tip = make("div", figure, { id: "tip", hidden: "" });
   const legend = make("div", page, { class: "legend" });
 
-  const dots = data.names.map((name, item) => make("circle", map, { "data-item": item, fill: COLOURS[data.clusters[item] % COLOURS.length] }));
-  data.words.forEach((said, cluster) => make("span", legend, { style: `--colour: ${COLOURS[cluster % COLOURS.length]}` }, said));
+  const colour = (cluster) => COLOURS[cluster % COLOURS.length];
+  const dots = data.clusters.map((cluster, item) => make("circle", map, { "data-item": item, fill: colour(cluster) }));
+  data.words.forEach((said, cluster) => make("span", legend, { style: `--colour: ${colour(cluster)}` }, said));
   for (const [name, backbone] of Object.entries(data.backbones)) option(backbones, name, backbone.name);
 
   // how many neighbours every film shares with the text, on average
@@ -42,7 +50,8 @@
   function average(name) {
     const { text, [name]: space } = spaces();
     const shared = (near, item) => near.filter((other) => text.near[item].includes(other)).length;
-    return (averages[`${state.backbone} ${name}`] ??= space.near.map(shared).reduce((a, b) => a + b) / space.near.length).toFixed(2);
+    const mean = () => space.near.map(shared).reduce((a, b) => a + b) / space.near.length;
+    return (averages[`${state.backbone} ${name}`] ??= mean()).toFixed(2);
   }
 
   function suggest() {
@@ -54,7 +63,7 @@
     }
     found.sort(([a, i], [b, j]) => a - b || i - j);
     suggestions.replaceChildren();
-    for (const [, item] of found.slice(0, SUGGESTED)) make("button", make("li", suggestions), { type: "button", "data-item": item }, data.names[item]);
+    found.slice(0, SUGGESTED).forEach(([, item]) => film(make("li", suggestions), item));
     suggestions.hidden = !found.length;
   }
 
@@ -69,11 +78,12 @@
     }
     const near = space.near[state.item];
     const shared = near.filter((item) => ofText.has(item)).length;
-    if (name !== "text") make("p", box, { class: "shared" }, `${shared} of ${near.length} shared with the text; all films: ${average(name)} on average`);
+    const said = () => `${shared} of ${near.length} shared with the text; all films: ${average(name)} on average`;
+    if (name !== "text") make("p", box, { class: "shared" }, said());
     const ordered = make("ol", box);
     for (const item of near) {
       const line = make("li", ordered, name !== "text" && ofText.has(item) ? { class: "shared" } : {});
-      make("button", line, { type: "button", "data-item": item }, data.names[item]);
+      film(line, item);
     }
   }
 
