@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sphinx import addnodes
 
+ROOT = Path(__file__).parents[2]
 MATHJAX = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax/tex-svg-full.js"
 
 project = "RepRec"
@@ -44,7 +45,6 @@ suppress_warnings = ["myst.header", "mystnb.unknown_mime_type"]
 
 def as_on_github(app, document):
     """Lead links where they lead on GitHub: to folders, to the front page, and beside the original of a notebook."""
-    source = Path(app.srcdir)
     for link in list(document.findall(addnodes.pending_xref)):
         if link["reftype"] != "myst" or link["refdomain"]:
             continue  # a link to a page, which leads on already
@@ -52,13 +52,13 @@ def as_on_github(app, document):
         # notebooks-<dataset> holds executed copies of some of those in notebooks
         for page in (link["refdoc"], re.sub(r"^notebooks-[^/]+/", "notebooks/", link["refdoc"])):
             path = os.path.normpath(Path(page).parent / target)
-            name = f"{path}/README" if (source / path).is_dir() else re.sub(r"\.(md|ipynb)$", "", path)
+            name = f"{path}/README" if (ROOT / path).is_dir() else re.sub(r"\.(md|ipynb)$", "", path)
             name = "index" if name in ("README", "./README") else name
             if name in app.env.found_docs:
                 link.attributes |= {"refdomain": "doc", "reftarget": name, "reftargetid": anchor or None}
                 break
         else:
-            if (source / path).is_dir():  # has no page: what the link says stays
+            if (ROOT / path).exists():  # has no page: what the link says stays
                 link.replace_self(link.children)
 
 

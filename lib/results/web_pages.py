@@ -19,7 +19,7 @@ from lib.results.questions import by_default_first
 from lib.results.records import BELOW, sidecar
 
 # what pages are made of, and the source files that they link
-PARTS = ("figures", "notebooks", "docs", "benchmarks", "params", "lib", "tests", ".binder", "data/README.md")
+PARTS = ("figures", "notebooks", "docs", "benchmarks", "params", "lib", "tests", ".binder", ".github", "data/README.md")
 UNWANTED = shutil.ignore_patterns("__pycache__", ".*")
 SECTIONS = {
     "Results": "/figures/README",

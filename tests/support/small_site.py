@@ -20,7 +20,8 @@ PARTS = (
 FRONT = """# A small site
 
 [Results](figures/README.md), [method](docs/methods/rlmrec.md#3-alignment), [notebooks of the report](notebooks/report),
-[tour](notebooks/01_method.ipynb), [losses](lib/models/losses.py), [a folder of sources](lib/models).
+[tour](notebooks/01_method.ipynb), [losses](lib/models/losses.py), [a folder of sources](lib/models),
+[what is not in the site](data/recorded).
 
 ![trend](figures/report/movielens-100k/semantics_gccf.png)
 """
@@ -40,6 +41,7 @@ def small_repository(root: Path) -> Path:
     for part in PARTS:
         (root / part).parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if (ROOT / part).is_dir() else shutil.copyfile)(ROOT / part, root / part)
+    (root / "data/recorded").mkdir(parents=True)
     (root / "README.md").write_text(FRONT)
     (root / "figures/README.md").write_text(RESULTS)
     train = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# 04 Train\n\nWhich 01 links.")])
