@@ -107,7 +107,7 @@ def test_a_reader_clicks_from_the_front_page_to_figures_and_notebooks(page):
     assert page.locator("div.cell_output").count() > 3
     page.click(".bd-header >> text=Notebooks")
     page.click("article >> text=MovieLens-100K")
-    page.click("article >> text=(gccf)")
+    page.click("article >> text=(gccf, MovieLens-100K)")
     assert page.url.endswith(EXECUTED) and shown(page)
 
 

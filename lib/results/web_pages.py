@@ -13,7 +13,6 @@ from pathlib import Path
 
 from lib.core.errors import UserError
 from lib.core.files import ROOT, write_text
-from lib.core.fingerprints import notebook_cells
 from lib.results import display_names, questions
 from lib.results.questions import by_default_first
 from lib.results.records import BELOW, sidecar
@@ -39,7 +38,7 @@ def build(target: Path, explored: Callable[[], dict | str], root: Path = ROOT) -
     """
     if not (root / "figures/README.md").is_file():
         raise UserError(f"there are no results in {root / 'figures'} to be shown: run make paper first")
-    if target.exists() and any(target.iterdir()) and not (target / ".buildinfo").is_file():
+    if (target.is_file() or target.is_dir() and any(target.iterdir())) and not (target / ".buildinfo").is_file():
         raise UserError(f"{target} holds something other than an earlier site: name an empty folder with --to")
     try:
         from sphinx.application import Sphinx  # only make site installs it
@@ -51,8 +50,10 @@ def build(target: Path, explored: Callable[[], dict | str], root: Path = ROOT) -
     with tempfile.TemporaryDirectory(prefix=".site-", dir=target.parent) as temporary:
         sources, built, cache = (Path(temporary).resolve() / name for name in ("sources", "built", "cache"))
         lay_out(sources, items, root)
-        status = sys.stderr if sys.stderr.isatty() else _Paced()
-        nocolor()
+        status = sys.stderr
+        if not sys.stderr.isatty():
+            nocolor()
+            status = _Paced()
         with Path(temporary, "warnings").open("w+", encoding="utf-8") as warnings:
             said = {"status": status, "warning": warnings}
             Sphinx(sources, root / "docs/site", built, cache, "html", parallel=os.cpu_count(), **said).build()
@@ -118,9 +119,8 @@ def lay_out(sources: Path, items: dict | str, root: Path) -> None:
     _notebook_pages(sources, root)
     text = "# Documents\n"
     for name, folder in {"How to": "docs", "Methods, with formulas": "docs/methods"}.items():
-        text += _contents(
-            [_page(path, sources) for path in sorted((sources / folder).glob("*.md"))], f"caption: {name}"
-        )
+        pages = sorted((sources / folder).glob("*.md"))
+        text += _contents([_page(path, sources) for path in pages], f"caption: {name}")
     about = [f"/{page}" for page in ABOUT if (sources / f"{page}.md").is_file()]
     write_text(sources / "docs/README.md", text + _contents(about, "caption: The repository"))
 
@@ -150,17 +150,11 @@ def _notebook_pages(sources: Path, root: Path) -> None:
     lists: dict[str, list[str]] = {}
     for path, original in executed(root).items():
         # as deep as the folder of the committed ones, so that its links lead on
-        copy = (
-            sources
-            / f"notebooks-{_dataset(path, root)}"
-            / original.relative_to(root / "notebooks").with_name(path.name)
-        )
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
-        title = re.search(r"(?m)^# (.*)$", "".join(notebook_cells(path)[0]["source"]))[1]
-        about = path.stem.removeprefix(original.stem).strip("_")
-        shown = f"{title} ({about})" if about else title
-        lists.setdefault(_dataset(path, root), []).append(f"{shown} <{_page(copy, sources)}>")
+        place = original.relative_to(root / "notebooks").with_name(path.name)
+        copy = sources / f"notebooks-{_dataset(path, root)}" / place
+        parts = [path.stem.removeprefix(original.stem).strip("_"), display_names.dataset(_dataset(path, root))]
+        write_text(copy, _told_apart(path, ", ".join(filter(None, parts))))
+        lists.setdefault(_dataset(path, root), []).append(_page(copy, sources))
     for dataset, pages in lists.items():
         text = f"# On {display_names.dataset(dataset)}\n\nAs `make paper` executed them for the results.\n"
         write_text(sources / f"notebooks-{dataset}/README.md", text + _contents(pages))
@@ -170,6 +164,14 @@ def _notebook_pages(sources: Path, root: Path) -> None:
     if lists:
         text += _contents([f"/notebooks-{dataset}/README" for dataset in lists], "caption: Executed for the results")
     write_text(sources / "notebooks/README.md", text)
+
+
+def _told_apart(notebook: Path, what: str) -> str:
+    """A notebook whose title says what it was executed on: in lists of what was found all copies stand side by side."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    first = content["cells"][0]
+    first["source"] = re.sub(r"(?m)^(# .*)$", rf"\1 ({what})", "".join(first["source"]), count=1)
+    return json.dumps(content)
 
 
 @cache
