@@ -85,20 +85,21 @@ def page(site, browser):
     assert heard == []
 
 
-def shown(page):
-    """Whether every picture of the page was loaded, and is not wider than the page."""
+def opened(page, heading):
+    """Wait for the page with a heading; all its pictures were loaded, and none is wider than the page."""
+    page.wait_for_selector(f"article h1:has-text('{heading}')")
     page.wait_for_load_state("load")
     sizes = page.eval_on_selector_all("article img", "all => all.map(one => [one.naturalWidth, one.width])")
-    return sizes and all(natural > 0 and width < 1400 for natural, width in sizes)
+    assert sizes and all(natural > 0 and width < 1400 for natural, width in sizes)
 
 
 @needs_browser
 def test_a_reader_clicks_from_the_front_page_to_figures_and_notebooks(page):
-    assert page.inner_text("article h1").startswith("A small site") and shown(page)
+    opened(page, "A small site")
     page.click("article >> text=Results")
-    assert page.inner_text("article h1").startswith("Results") and shown(page)
+    opened(page, "Results")
     page.click("article a:has(img)")
-    assert "Quantifying RLMRec" in page.inner_text("article h1") and shown(page)
+    opened(page, "Quantifying RLMRec")
     page.click("article >> text=All results")
     page.click("article >> text=Front page")
     page.click("article >> text=tour")
@@ -108,7 +109,8 @@ def test_a_reader_clicks_from_the_front_page_to_figures_and_notebooks(page):
     page.click(".bd-header >> text=Notebooks")
     page.click("article >> text=MovieLens-100K")
     page.click("article >> text=(gccf, MovieLens-100K)")
-    assert page.url.endswith(EXECUTED) and shown(page)
+    page.wait_for_url(f"**/{EXECUTED}")
+    opened(page, "(gccf, MovieLens-100K)")
 
 
 @needs_browser
