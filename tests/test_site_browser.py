@@ -12,6 +12,7 @@ from lib.results import web_pages
 pytest.importorskip("myst_nb", reason="make site-test installs Sphinx and playwright")
 sync_api = pytest.importorskip("playwright.sync_api", reason="make site-test installs Sphinx and playwright")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.filterwarnings("ignore:.*MystReferenceResolver.app")  # of Sphinx, meant for MyST
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here (Debian: apt install chromium)")
 OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 EXECUTED = "notebooks-movielens-100k/report/05_semantics_gccf.html"
