@@ -5,7 +5,8 @@
 # make plan       what make paper would run, why, and how long
 # make test       unit tests, notebook checks, a dry run of the whole grid
 # make notebooks  executes the notebooks in place at their default, tiny scale: the outputs that are committed
-# make site       site/: executed notebooks, figures and tables as web pages
+# make site       site/: README, results, documents and executed notebooks as web pages with search, and an explorer of items
+# make site-test  builds a small site and clicks through it in a real browser; needs chromium installed
 # make release    trained models, results and a bill of materials as one archive: unpacked in a checkout of the same commit,
 #                 nothing is trained again
 # make cluster-test   a small grid on a real SLURM of this machine that loses jobs and nodes; needs slurm-wlm installed
@@ -24,7 +25,7 @@ RIGHT := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))
 SNAKEMAKE = $(BIN)/snakemake --workflow-profile params/workflow/default --cores $(JOBS)
 
 .DEFAULT_GOAL := install
-.PHONY: install torch paper plan test notebooks site release cluster-test hashes lab clean
+.PHONY: install torch paper plan test notebooks site site-test release cluster-test hashes lab clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 # an activated environment or a user's Python settings must not leak into .venv
@@ -81,8 +82,14 @@ test: $(STAMP)
 notebooks: $(STAMP)
 	@TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb notebooks/*/*.ipynb
 
+# Sphinx and its kin are installed here and not with the rest: who only runs notebooks needs none of them
 site: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --no-build-isolation -e '.[site]'
 	@$(BIN)/python -m lib site
+
+site-test: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --no-build-isolation -e '.[site,site-test]'
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs tests/test_site_browser.py
 
 ARCHIVE = reprec-results-$(or $(shell git rev-parse --short HEAD 2>/dev/null),unknown).tar.gz
 FINISHED = $(filter-out runs/tiny,$(wildcard runs/*))

@@ -223,10 +223,13 @@ def schema() -> None:
 
 
 def site(folder: Path) -> None:
-    """Write the executed notebooks, figures and tables as web pages; renders only what changed."""
+    """Write README, results, documents and notebooks as web pages; `make site` installs what that needs."""
+    from lib.papers.report import item_explorer
     from lib.results import web_pages
 
-    print(f"written: {web_pages.build(folder)}")
+    first, faults = web_pages.build(folder, item_explorer.measured)
+    print(*faults, sep="\n", end="\n" if faults else "", file=sys.stderr)
+    print(f"written: {first}")
 
 
 def why(file: Path) -> None:

@@ -1,83 +1,121 @@
-"""The web pages: what was executed, and nothing else, with links that lead somewhere."""
+"""What the web pages are made of; tests/test_site_browser.py builds and opens them."""
 
-import os
+import json
 import re
+import sys
 
 import nbformat
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
+from small_site import items, small_repository
 
 from lib import cli
 from lib.core.errors import UserError
+from lib.papers.report import item_explorer
 from lib.results import web_pages
-
-NOTEBOOKS = ("yelp/notebooks/02_data", "movielens-100k/notebooks/02_data")
-NOTEBOOKS += tuple(
-    f"movielens-100k/notebooks/{name}"
-    for name in ("report/05_semantics_gccf", "rlmrec/06_tables", "report/07_report_overlap", "rlmrec/10_groups")
-)
+from lib.workflow import grids
+from lib.workflow.graph_cells import GraphCell
 
 
-@pytest.fixture
-def root(tmp_path):
-    """A repository with finished notebooks, a failed one (10_groups), and a table of results."""
-    for place in NOTEBOOKS:
-        path = tmp_path / f"runs/{place}.ipynb"
-        heading = nbformat.v4.new_markdown_cell(f"# {path.name[:2]} A & B")
-        code = nbformat.v4.new_code_cell("print('said')")
-        code.outputs = [nbformat.v4.new_output("stream", name="stdout", text=f"said in {place}\n")]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(nbformat.v4.new_notebook(cells=[heading, code]), path)
-        if path.stem != "10_groups":
-            path.with_suffix(".done").touch()
-    results = tmp_path / "figures/shared/movielens-100k"
-    results.mkdir(parents=True)
-    (results / "card.md").write_text("| a |\n| --- |\n")
-    link, page = "[card](shared/movielens-100k/card.md)", "[all](shared/movielens-100k/README.md)"
-    (tmp_path / "figures/README.md").write_text(f"# Results\n\n| artefact |\n| --- |\n| {link} {page} |\n")
-    (results / "README.md").write_text("[up](../../README.md) [card](card.md)\n")
-    return tmp_path
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return small_repository(tmp_path_factory.mktemp("repository"))
 
 
-def links(page):
-    return [page.parent / link for link in re.findall(r'href="([^"#:]+)"', page.read_text())]
+@pytest.fixture(scope="module")
+def sources(root, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sources")
+    web_pages.lay_out(folder, "Nothing is trained here.", root)
+    return folder
 
 
-def test_pages_hold_the_outputs_of_finished_notebooks_and_every_link_leads_somewhere(root):
-    first = web_pages.build(root / "site", root)
-    pages = {path.relative_to(root / "site").as_posix() for path in (root / "site").rglob("*.html")}
-    own = {"02_data.html", "report/05_semantics_gccf.html", "rlmrec/06_tables.html", "report/07_report_overlap.html"}
-    own = {"yelp/02_data.html", *(f"movielens-100k/{name}" for name in own)}
-    assert pages == {"index.html", "figures/index.html", "figures/shared/movielens-100k/index.html", *own}
-    assert "said in yelp" in (root / "site/yelp/02_data.html").read_text()
-    headings = re.findall("<h2[^>]*>([^<]*)|<a[^>]*>([^<]*)</a>", first.read_text())
-    titles = [part for pair in headings for part in pair if part and part != "&#182;"]
-    numbered = ["02 A &amp; B", "05 A &amp; B (gccf)", "06 A &amp; B", "07 A &amp; B"]
-    assert titles == ["All figures and tables", "movielens-100k", *numbered, "yelp", "02 A &amp; B"]
-    results = root / "site/figures/index.html"
-    assert "<table>" in results.read_text()
-    card = root / "site/figures/shared/movielens-100k/index.html"
-    found = {path.resolve() for page in (first, results, card) for path in links(page)}
-    assert len(found) == 8 and all(path.is_file() for path in found)
+def listed(page):
+    """Titles and pages of the lists of a page."""
+    blocks = re.findall(r"(?s)```\{toctree\}\n(.*?)```", page.read_text())
+    return [line for block in blocks for line in block.splitlines() if line and not line.startswith(":")]
 
 
-def test_only_what_changed_is_rendered_again(root):
-    web_pages.build(root / "site", root)
-    pages = sorted((root / "site/movielens-100k").rglob("*.html"))
-    for page in pages:
-        page.write_text("as before")
-    changed = root / "runs/movielens-100k/notebooks/02_data.ipynb"
-    later = pages[0].stat().st_mtime + 10
-    os.utime(changed, (later, later))
-    web_pages.build(root / "site", root)
-    assert [page.name for page in pages if page.read_text() != "as before"] == ["02_data.html"]
+def test_every_page_is_listed_where_a_reader_looks_for_it(sources):
+    assert not (sources / "README.md").exists()
+    assert [line.split(" <")[0] for line in listed(sources / "index.md")] == [*web_pages.SECTIONS]
+    assert listed(sources / "figures/README.md") == [
+        "Quantifying RLMRec, movielens-100k </figures/report/movielens-100k/README>"
+    ]
+    shared = ["/notebooks/01_method", "/notebooks/04_train"]
+    assert listed(sources / "notebooks/README.md") == [
+        *shared, "/notebooks/report/README", "/notebooks-movielens-100k/README"
+    ]  # fmt: skip
+    assert listed(sources / "docs/README.md") == [
+        "/docs/methods/rlmrec", "/params/README", "/params/published/README"
+    ]  # fmt: skip
 
 
-def test_without_executed_notebooks_one_sentence_says_what_to_do(root, monkeypatch, capsys):
-    for stamp in root.rglob("*.done"):
-        stamp.unlink()
+def test_only_finished_copies_of_notebooks_that_are_still_there_are_shown(sources):
+    copies = sources / "notebooks-movielens-100k"
+    assert listed(copies / "README.md") == ["/notebooks-movielens-100k/report/05_semantics_gccf"]
+    (copy,) = copies.rglob("*.ipynb")
+    copied, original = (
+        nbformat.read(path, 4).cells for path in (copy, sources / "notebooks/report/05_semantics.ipynb")
+    )
+    assert copied[0].source.splitlines()[0] == f"{original[0].source.splitlines()[0]} (gccf, MovieLens-100K)"
+    assert copied[1:] == original[1:]
+
+
+def test_a_table_is_a_page_with_its_claim_as_heading(sources):
+    claim = json.loads((sources / "figures/report/movielens-100k/files/report_overlap.json").read_text())["claim"]
+    page = (sources / "figures/report/movielens-100k/report_overlap.md").read_text()
+    assert f"\n# {claim}\n" in page and "| backbone" in page
+
+
+def test_where_nothing_was_trained_the_explorer_is_one_sentence(sources):
+    assert (sources / "explorer.md").read_text() == "# Item explorer\n\nNothing is trained here.\n"
+
+
+def test_mistakes_are_one_sentence(root, tmp_path, monkeypatch, capsys):
     with pytest.raises(UserError, match="run make paper first"):
-        web_pages.build(root / "site", root)
-    assert not (root / "site").exists()
-    monkeypatch.setattr(web_pages, "executed", lambda root: [])
-    assert cli.main(["site", "--to", str(root / "site")]) == 2
-    assert "run make paper first" in capsys.readouterr().err
+        web_pages.build(tmp_path / "site", items, tmp_path)
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters/one.txt").touch()
+    with pytest.raises(UserError, match="other than an earlier site"):
+        web_pages.build(tmp_path / "letters", items, root)
+    assert cli.main(["site", "--to", str(tmp_path / "letters")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    monkeypatch.setitem(sys.modules, "sphinx.application", None)  # as where it is not installed
+    with pytest.raises(UserError, match="run make site"):
+        web_pages.build(tmp_path / "site", items, root)
+    assert (tmp_path / "letters/one.txt").exists() and not (tmp_path / "site").exists()
+
+
+def test_without_runs_the_explorer_names_the_command(tmp_path):
+    said = item_explorer.measured(tmp_path)
+    assert "make paper PAPER=report" in said and said.endswith(".")
+
+
+def test_the_explorer_has_the_nearest_by_cosine_of_what_is_at_hand(tmp_path, monkeypatch):
+    cells = [settings for settings in grids.grid("report", "movielens-100k") if settings.backbone == "lightgcn"]
+    rng = np.random.default_rng(0)
+    space = rng.normal(size=(1682, 8)).astype(np.float32)
+    folder = next(GraphCell(settings, tmp_path).path for settings in cells if settings.alignment == "contrastive")
+    folder.mkdir(parents=True)
+    save_file({"item_final": space}, folder / "embeddings.safetensors")
+    # a map that tells which row it was made of
+    monkeypatch.setattr(item_explorer, "umap_coordinates", lambda rows, cache: rows[:, :2].astype(float))
+    monkeypatch.setattr(item_explorer, "turned_alike", lambda maps: maps)
+    found = item_explorer.measured(tmp_path, tmp_path / "cache")
+    assert list(found["backbones"]) == ["lightgcn"] and found["backbones"]["lightgcn"]["name"] == "LightGCN"
+    spaces = found["backbones"]["lightgcn"]["spaces"]
+    assert set(spaces) == {"contrastive", "text"}
+    unit = space / np.linalg.norm(space, axis=1, keepdims=True)
+    for item in (0, 7, 1681):
+        cosine = unit @ unit[item]
+        cosine[item] = -2
+        assert spaces["contrastive"]["near"][item] == np.argsort(-cosine)[:10].tolist()
+    places = np.array(spaces["contrastive"]["map"])
+    assert places.min() >= 0 and places.max() <= 1000
+    assert np.corrcoef(places[:, 0], space[:, 0])[0, 1] > 0.99, "the map is in the order of the items"
+    assert found["missing"]["lightgcn"] == {
+        name: f"python -m lib train movielens-100k lightgcn {name}" for name in ("base", "generative")
+    }
+    assert found["names"][0] == "Toy Story (1995)" and len(found["texts"]) == len(found["clusters"]) == 1682
+    json.dumps(found)

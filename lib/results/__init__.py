@@ -14,5 +14,5 @@ findings          what the tables say of the four claims that most readers ask a
 pages             the page of one paper and dataset
 readme_parts      what README.md quotes of results
 index             writes figures/README.md and all pages
-web_pages         executed notebooks and results as a folder of web pages
+web_pages         README, results, documents and notebooks as web pages with search
 """

@@ -4,4 +4,5 @@ overlap_table      its Table 1: neighbour overlap with the text, beside the repo
 printed_table      what follows from the cells that the report printed
 dashboard          what its figure 2 shows, measured
 dashboard_figure   its figure 2, drawn
+item_explorer      neighbours and maps of single items, for the web pages
 """
