@@ -25,6 +25,7 @@ The writer itself can learn from the same rewards, by TRL, which is an extra of 
 
 language_policy_settings  `language_policy` of params/papers/pte.yaml
 completion_rewards        rewards of what a language model has just written
+rollouts                  answers of the learning model, kept to the lines of a profile
 trl_training              TRL's GRPOTrainer on prompts and a reward
 language_policy           tunes an adapter of the model that wrote a recording
 """

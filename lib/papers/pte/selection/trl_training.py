@@ -1,9 +1,10 @@
 """TRL's GRPOTrainer on a local language model: prompts and a reward go in, a LoRA adapter and its history come out.
 
-The one module that imports `trl`, which is an extra of this package: pip install -e '.[policy]'.
+This module and rollouts import `trl`, which is an extra of this package: pip install -e '.[policy]'.
 """
 
 import math
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -17,13 +18,15 @@ from trl import GRPOConfig, GRPOTrainer
 from lib.core.errors import UserError
 from lib.core.progress import Progress
 from lib.language.llm.language_models import LocalModel
-from lib.language.llm.local import load_model, load_tokenizer
-from lib.language.llm.request_and_answer import Parser
+from lib.language.llm.quiet_loading import without_bar
 from lib.language.yes_no import adapters
 from lib.language.yes_no.causal_model import context_length
 from lib.language.yes_no.tuning_settings import AdapterSettings
+from lib.papers.pte.profiling.contract import ProfileLines
 from lib.papers.pte.profiling.rendering import Draw
+from lib.papers.pte.profiling.sampling import SamplingLocal
 from lib.papers.pte.selection.language_policy_settings import LanguagePolicySettings
+from lib.papers.pte.selection.rollouts import Rollouts
 
 
 class Trained(NamedTuple):
@@ -37,7 +40,7 @@ class Trained(NamedTuple):
 def train(
     base: LocalModel,
     requests: list[Draw],
-    parser: Parser,
+    parser: ProfileLines,
     reward: Callable,
     how: LanguagePolicySettings,
     place: Path,
@@ -47,27 +50,28 @@ def train(
     Request r has row r. TRL's checkpoints are in the folder `place`, where a killed training goes on; on a processor
     the same seed gives the same bytes. Raises UserError for a prompt beyond the context and for a broken loss.
     """
-    tokenizer, model = load_tokenizer(base), load_model(base)
+    with without_bar():
+        writer = SamplingLocal(base, how.top_p, how.temperature)
+    tokenizer = writer.tokenizer
     prompts = [_prompt(tokenizer, request, parser) for request in requests]
-    longest, context = max(len(tokenizer(one).input_ids) for one in prompts), context_length(model)
-    if context and longest + how.tokens > context:
-        raise UserError(
-            f"a prompt of {longest} tokens and an answer of {how.tokens} are more than the {context} that {base.name} "
-            "reads: lower history, neighbours or audience of profiling in params/papers/pte.yaml and record anew"
-        )
+    _fit(tokenizer, prompts, how.tokens, context_length(writer.model), base.name)
     adapter = LoraConfig(
         r=how.adapter.rank, lora_alpha=how.adapter.alpha, lora_dropout=how.adapter.dropout,
         target_modules=how.adapter.targets, task_type="CAUSAL_LM",
     )  # fmt: skip
-    with Progress(how.steps, f"policy ({base.name})", "step") as progress:
+    with Progress(how.steps, f"policy ({base.name})", "step") as progress, warnings.catch_warnings():
+        # what transformers, peft and TRL tell about each other's names, about GGUF files and about rollouts
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        warnings.filterwarnings("ignore", message="Could not find a config file|You are using 'rollout_func'")
         trainer = _Trainer(
-            model=model,
+            model=writer.model,
             reward_funcs=reward,
             args=_arguments(how, len(prompts), place),
             train_dataset=Dataset.from_dict({"prompt": prompts, "row": [*range(len(prompts))]}),
             processing_class=tokenizer,
             callbacks=[_Told(progress)],
             peft_config=adapter,
+            rollout_func=Rollouts(writer, parser, how),
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=_last_checkpoint(place))
@@ -88,10 +92,20 @@ def _arguments(how: LanguagePolicySettings, n_prompts: int, place: Path) -> GRPO
     )  # fmt: skip
 
 
-def _prompt(tokenizer, request: Draw, parser: Parser) -> str:
-    """The chat up to where the model goes on, without what the tokenizer itself puts before a text."""
+def _prompt(tokenizer, request: Draw, parser: ProfileLines) -> str:
+    """The chat up to where the model goes on."""
     chat = tokenizer.apply_chat_template(request.messages, tokenize=False, add_generation_prompt=True)
-    return chat.removeprefix(tokenizer.decode(tokenizer("").input_ids)) + parser.begun(request.opening)
+    return chat + parser.begun(request.opening)
+
+
+def _fit(tokenizer, prompts: list[str], tokens: int, context: int | None, name: str) -> None:
+    """Raise UserError where a prompt and an answer of so many tokens are more than the model reads."""
+    longest = max(len(tokenizer(prompt, add_special_tokens=False).input_ids) for prompt in prompts)
+    if context and longest + tokens > context:
+        raise UserError(
+            f"a prompt of {longest} tokens and an answer of {tokens} are more than the {context} that {name} reads: "
+            "lower history, neighbours or audience of profiling in params/papers/pte.yaml and record anew"
+        )
 
 
 def _last_checkpoint(place: Path) -> str | None:
