@@ -3,26 +3,30 @@
 The trainings need TRL, which is an extra (pip install -e '.[policy]') and does not ask the network for anything here.
 """
 
-from collections import Counter
+import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors.numpy import load_file
-from test_pte_profiling_loop import encode, run, study
 
 from lib import cli
 from lib.core.errors import UserError
+from lib.language.llm.local import load_model
 from lib.language.yes_no import adapters
 from lib.papers.pte.profiling.contract import ProfileLines, serialised, written
 from lib.papers.pte.selection import language_policy, language_policy_settings
 from lib.papers.pte.selection import settings as selection_settings
+from lib.papers.pte.selection.completion_rewards import CompletionRewards
 from tests.support import tiny_language_model
 from tests.support.mock_profiles import MockWriter
+from tests.test_pte_profiling_loop import encode, run, study
 
 RULES = selection_settings.load()
 HOW = language_policy_settings.load()
-SHORT = HOW.model_copy(update={"steps": 2, "prompts": 2, "completions": 4, "tokens": 60, "learning_rate": 1e-3})
+SHORT = HOW.model_copy(update={"steps": 2, "prompts": 2, "completions": 3, "tokens": 24, "learning_rate": 1e-3})
 GOOD = " war and space at night, and little else.\nInterests: war, space\nIdentities: fans of war\nAvoids: love"
 
 
@@ -106,9 +110,10 @@ def test_a_prompt_is_of_the_entity_that_its_reward_is_of_and_hides_the_probes(re
         assert len({request.index for request in task.requests}) == len(task.requests)
     reward = tasks["user"].reward
     for row, request in enumerate(tasks["user"].requests):
-        assert not any(reward.titles[probe] in request.user for probe in reward.side.probes.hidden[row].indices)
-        visible = reward.side.rewarded.shown[row].indices
-        assert any(reward.titles[item] in request.user for item in visible)
+        told = set(re.findall(r"(?m)^- (Night \w+ Number\d+)", request.user))
+        side = reward.side
+        assert told and told <= {reward.titles[item] for item in side.rewarded.shown[row].indices}
+        assert not told & {reward.titles[probe] for probe in side.probes.hidden[row].indices}
 
 
 # The command
@@ -143,97 +148,104 @@ class AnyLines(ProfileLines):
 
 
 @pytest.fixture(scope="module")
+def offline():
+    """TRL without network; skips where it is not installed."""
+    pytest.importorskip("trl", reason="TRL is not installed: pip install -e '.[policy]'")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda handle: None)
+        patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        yield
+
+
+@pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     """A random model of two layers."""
     return tiny_language_model.save(tmp_path_factory.mktemp("tiny"), context=2048)
 
 
-@pytest.fixture
-def offline(monkeypatch):
-    """TRL without network; skips where it is not installed."""
-    pytest.importorskip("trl", reason="TRL is not installed: pip install -e '.[policy]'")
-    monkeypatch.setattr("os.fsync", lambda handle: None)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-
-
 def trained(recorded, tiny, folder, how=SHORT):
-    """A training on three users whose replies all count; the adapter's matrices."""
-    _, _, tasks = recorded
-    task = tasks["user"]
-    parser = AnyLines("user", task.parser.lines)
-    reward = language_policy.CompletionRewards(
-        task.reward.side, task.reward.references, parser, task.reward.titles, encode, RULES.reward
-    )
-    todo = language_policy.Task(task.requests[:3], parser, reward)
-    said = language_policy.tune(todo, tiny, how, folder, "key")
+    """A training on three users whose replies all count and whose prompts are cut short; the adapter's matrices."""
+    task = recorded[2]["user"]
+    requests = [replace(request, system="Ask.", user=request.user[:60]) for request in task.requests[:3]]
+    known, parser = task.reward, AnyLines("user", task.parser.lines)
+    reward = CompletionRewards(known.side, known.references, parser, known.titles, encode, RULES.reward)
+    said = language_policy.tune(language_policy.Task(requests, parser, reward), tiny, how, folder, "key")
     assert said.endswith(f"written: {folder}")
     return load_file(folder / adapters.WEIGHTS)
 
 
-@pytest.mark.parametrize("package", ["trl"])
-def test_two_steps_move_the_adapter_and_the_same_seed_gives_the_same_bytes(offline, recorded, tiny, tmp_path, package):
-    first = trained(recorded, tiny, tmp_path / "one")
-    moved = {name: value for name, value in first.items() if "lora_B" in name}
-    assert len(moved) == 4 and all(np.abs(value).max() > 1e-5 for value in moved.values())  # they start as zeros
-    trained(recorded, tiny, tmp_path / "two")
-    one, two = ((tmp_path / place / adapters.WEIGHTS).read_bytes() for place in ("one", "two"))
-    assert one == two
-    other = trained(recorded, tiny, tmp_path / "three", SHORT.model_copy(update={"seed": 7}))
-    assert any((first[name] != other[name]).any() for name in first)
-    about = adapters.description(tmp_path / "one")
+@pytest.fixture(scope="module")
+def whole(offline, recorded, tiny, tmp_path_factory):
+    """The folder of a training of two steps."""
+    folder = tmp_path_factory.mktemp("whole")
+    trained(recorded, tiny, folder)
+    return folder
+
+
+def test_two_steps_move_the_adapter_and_the_same_seed_gives_the_same_bytes(whole, recorded, tiny, tmp_path):
+    first = load_file(whole / adapters.WEIGHTS)
+    moved = [value for name, value in first.items() if "lora_B" in name]
+    assert len(moved) == 4 and all(np.abs(value).max() > 1e-5 for value in moved)  # they start as zeros
+    trained(recorded, tiny, tmp_path / "again")
+    assert (whole / adapters.WEIGHTS).read_bytes() == (tmp_path / "again" / adapters.WEIGHTS).read_bytes()
+    other = trained(recorded, tiny, tmp_path / "other", SHORT.model_copy(update={"seed": 7, "steps": 1}))
+    assert all((first[name] != other[name]).any() for name in first)
+
+
+def test_an_adapter_says_what_made_it_and_can_be_attached_again(whole, tiny):
+    about, history = adapters.description(whole), pd.read_csv(whole / "history.csv")
     assert about.tuned["settings"]["steps"] == 2 and about.tuned["versions"]["trl"] and about.model == "tiny"
-    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == [
-        "adapter.json", "adapter.safetensors", "history.csv",
-    ]  # fmt: skip
+    assert {path.name for path in whole.iterdir()} == {"adapter.json", "adapter.safetensors", "history.csv"}
+    assert history["step"].tolist() == [1, 2] and {"reward", "kl", "r_col", "r_dis", "r_fmt"} <= set(history)
+    assert (history["reward"] - (history["r_col"] + history["r_dis"] / 2 + history["r_fmt"] / 5)).abs().max() < 1e-4
+    again = adapters.weights(adapters.attached(load_model(tiny), tiny, whole))
+    assert all((again[name].numpy() == value).all() for name, value in load_file(whole / adapters.WEIGHTS).items())
 
 
-def test_a_killed_training_goes_on_to_the_same_bytes(offline, recorded, tiny, tmp_path, monkeypatch):
-    how = SHORT.model_copy(update={"steps": 3})
-    trained(recorded, tiny, tmp_path / "whole", how)
-    asked, usual = [], language_policy.CompletionRewards.__call__
+def test_a_killed_training_goes_on_to_the_same_bytes(whole, recorded, tiny, tmp_path, monkeypatch):
+    asked, usual = [], CompletionRewards.__call__
 
     def killed(self, completions, row, **more):
         asked.append(row)
-        if len(asked) == 3:
+        if len(asked) == 2:
             raise KeyboardInterrupt
         return usual(self, completions, row, **more)
 
-    monkeypatch.setattr(language_policy.CompletionRewards, "__call__", killed)
+    monkeypatch.setattr(CompletionRewards, "__call__", killed)
     with pytest.raises(KeyboardInterrupt):
-        trained(recorded, tiny, tmp_path / "cut", how)
-    assert (tmp_path / "cut" / "unfinished-key" / "checkpoint-2").is_dir()
-    trained(recorded, tiny, tmp_path / "cut", how)
-    assert len(asked) == 4  # one step was left
-    whole, cut = ((tmp_path / place / adapters.WEIGHTS).read_bytes() for place in ("whole", "cut"))
-    assert whole == cut
-    assert len((tmp_path / "cut" / "history.csv").read_text().splitlines()) == 4
+        trained(recorded, tiny, tmp_path)
+    kept = tmp_path / "unfinished-key"
+    assert (kept / "checkpoint-1").is_dir() and not (tmp_path / adapters.WEIGHTS).exists()
+    (kept / "checkpoint-2").mkdir()  # what a kill in the midst of writing leaves
+    trained(recorded, tiny, tmp_path)
+    assert len(asked) == 3  # one step was left
+    for name in (adapters.WEIGHTS, adapters.ABOUT):
+        assert (whole / name).read_bytes() == (tmp_path / name).read_bytes()
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_what_was_put_into_an_answer_is_no_choice_of_the_model(offline, recorded, tiny):
     """Labels and the end, which the parser prescribes, are left out of the objective; the rest is sampled."""
-    from trl.models import utils  # noqa: F401  (that the version has what rollouts import)
-
     from lib.papers.pte.profiling.sampling import SamplingLocal
     from lib.papers.pte.selection.rollouts import Rollouts
 
-    task = recorded[2]["user"]
-    writer = SamplingLocal(tiny, 0.9, 0.9)
-    trainer = SimpleNamespace(
-        accelerator=SimpleNamespace(device="cpu", unwrap_model=lambda model, **_: model, state=Counter()),
-        args=SimpleNamespace(gradient_checkpointing_kwargs=None), model_wrapped=writer.model,
-    )  # fmt: skip
-    trainer.accelerator.state = SimpleNamespace(deepspeed_plugin=None)
-    how = SHORT.model_copy(update={"tokens": 250})
-    found = Rollouts(writer, task.parser, how)(["Ask. Summary:", "Ask for more. Summary:"], trainer)
-    assert [writer.tokenizer.decode(ids) for ids in found["prompt_ids"]] == ["Ask. Summary:", "Ask for more. Summary:"]
+    parser, writer = recorded[2]["user"].parser, SamplingLocal(tiny, 0.9, 0.9)
+    state = SimpleNamespace(deepspeed_plugin=None)
+    accelerator = SimpleNamespace(device="cpu", state=state, unwrap_model=lambda model, **_: model)
+    arguments = SimpleNamespace(gradient_checkpointing_kwargs=None)
+    trainer = SimpleNamespace(accelerator=accelerator, args=arguments, model_wrapped=writer.model)
+    prompts = ["Ask. Summary:", "Ask for more. Summary:"]
+    found = Rollouts(writer, parser, SHORT.model_copy(update={"tokens": 250}))(prompts, trainer)
+    decode = writer.tokenizer.decode
+    assert [decode(ids) for ids in found["prompt_ids"]] == prompts
     for ids, mask in zip(found["completion_ids"], found["env_mask"], strict=True):
-        put = writer.tokenizer.decode([one for one, own in zip(ids, mask, strict=True) if not own])
-        assert all(line in put for line in task.parser.lines[1:]) and put.endswith("<|end|>")
-        chosen = writer.tokenizer.decode([one for one, own in zip(ids, mask, strict=True) if own])
-        assert chosen and not any(line in chosen for line in task.parser.lines[1:])
+        put = decode([one for one, own in zip(ids, mask, strict=True) if not own])
+        chosen = decode([one for one, own in zip(ids, mask, strict=True) if own])
+        assert all(line in put for line in parser.lines[1:]) and put.endswith("<|end|>")
+        assert chosen and not any(line in chosen for line in parser.lines[1:])
 
 
 def test_a_prompt_beyond_the_context_is_told(offline, recorded, tmp_path):
     small = tiny_language_model.save(tmp_path / "small", context=64)
-    with pytest.raises(UserError, match="a prompt of .* tokens and an answer of 60 are more than the 64 that tiny"):
+    with pytest.raises(UserError, match="a prompt of .* tokens and an answer of 24 are more than the 64 that tiny"):
         trained(recorded, small, tmp_path / "out")

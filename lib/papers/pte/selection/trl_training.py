@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from datasets import Dataset
 from peft import LoraConfig
@@ -59,6 +60,7 @@ def train(
         r=how.adapter.rank, lora_alpha=how.adapter.alpha, lora_dropout=how.adapter.dropout,
         target_modules=how.adapter.targets, task_type="CAUSAL_LM",
     )  # fmt: skip
+    rows = _order(len(prompts), how)
     with Progress(how.steps, f"policy ({base.name})", "step") as progress, warnings.catch_warnings():
         # what transformers, peft and TRL tell about each other's names, about GGUF files and about rollouts
         warnings.filterwarnings("ignore", category=FutureWarning)
@@ -67,7 +69,7 @@ def train(
             model=writer.model,
             reward_funcs=reward,
             args=_arguments(how, len(prompts), place),
-            train_dataset=Dataset.from_dict({"prompt": prompts, "row": [*range(len(prompts))]}),
+            train_dataset=Dataset.from_dict({"prompt": [prompts[row] for row in rows], "row": rows}),
             processing_class=tokenizer,
             callbacks=[_Told(progress)],
             peft_config=adapter,
@@ -87,9 +89,18 @@ def _arguments(how: LanguagePolicySettings, n_prompts: int, place: Path) -> GRPO
         num_generations=how.completions, per_device_train_batch_size=how.completions,
         gradient_accumulation_steps=min(how.prompts, n_prompts), max_completion_length=how.tokens,
         temperature=how.temperature, top_p=how.top_p, beta=how.beta, epsilon=how.epsilon,
-        loss_type="grpo", scale_rewards="group", bf16=False, dataloader_pin_memory=False,
+        loss_type="grpo", scale_rewards="group", shuffle_dataset=False, bf16=False, dataloader_pin_memory=False,
         save_steps=1, save_total_limit=2, logging_steps=1, disable_tqdm=True, report_to="none",
     )  # fmt: skip
+
+
+def _order(n_prompts: int, how: LanguagePolicySettings) -> list[int]:
+    """The rows of all steps: every prompt once, in an order drawn anew, then again.
+
+    TRL's own shuffling would begin again with the first order when a training that was killed goes on.
+    """
+    count, rng = how.steps * min(how.prompts, n_prompts), np.random.default_rng(how.seed)
+    return np.concatenate([rng.permutation(n_prompts) for _ in range(-(-count // n_prompts))])[:count].tolist()
 
 
 def _prompt(tokenizer, request: Draw, parser: ProfileLines) -> str:
