@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from lib import cli
@@ -135,6 +136,32 @@ def test_the_cost_counts_what_is_written():
     how = HOW.model_copy(update={"steps": 3, "prompts": 4, "completions": 5, "tokens": 100})
     assert language_policy.cost(2, "item", how).endswith("3 steps, 30 completions of at most 100 tokens, 3,000 in all")
     assert "60 completions" in language_policy.cost(9, "item", how)
+
+
+def test_a_policy_that_is_there_is_not_trained_again(recorded, tiny, tmp_path, monkeypatch):
+    about, profiles, _ = recorded
+    monkeypatch.setattr(language_policy, "RUNS", tmp_path)
+    monkeypatch.setattr(language_policy, "check_installed", lambda: None)
+    monkeypatch.setattr(language_policy.language_models, "load_local", lambda name: tiny)
+    stands_in = {"study": lambda *_: about, "load": lambda *_: profiles, "unit_vectors": lambda *_: encode}
+    for name, function in stands_in.items():
+        monkeypatch.setattr(language_policy.candidates, name, function)
+
+    def tune(todo, base, how, folder, key):
+        adapters.save(folder, {"matrix": torch.zeros(1)}, how.adapter, base, {"key": key})
+        return f"{how.steps} steps for {len(todo.requests)} {todo.parser.side}s"
+
+    monkeypatch.setattr(language_policy, "tune", tune)
+
+    def said(steps, live=False, only_estimate=False):
+        return [*language_policy.record("films", "tiny", "tiny", "item", steps, live, None, only_estimate)][-1]
+
+    count = len(recorded[2]["item"].requests)
+    assert said(2, only_estimate=True).startswith(f"{count} prompts about items; 2 steps") and not [*tmp_path.iterdir()]
+    assert said(2) == f"2 steps for {count} items"
+    assert said(2) == f"this policy is there: {tmp_path / 'films/tiny/tiny/item'}"
+    assert said(3) == f"3 steps for {count} items"  # takes the place of the other
+    assert said(3, live=True) == f"3 steps for {count} items"
 
 
 # The training, by TRL

@@ -17,6 +17,7 @@ from lib.core.errors import UserError
 from lib.core.files import ROOT, atomic_path, digest
 from lib.core.progress import without_widgets
 from lib.data import datasets
+from lib.language import encoders
 from lib.language.llm import language_models
 from lib.language.llm.language_models import LocalModel
 from lib.language.yes_no import adapters
@@ -89,7 +90,7 @@ def record(
     encoder, cache = about.settings.encoder, folder / "unfinished-vectors"
     encode, encode_replies = candidates.unit_vectors(encoder), candidates.unit_vectors(encoder, cache)
     todo = task(about, profiles, side, encode, encode_replies, rules, how.seed)
-    key = identity(todo, base, how, rules, profiles)
+    key = identity(todo, about, profiles, base, how, rules)
     if not live and (folder / adapters.ABOUT).is_file() and adapters.description(folder).tuned.get("key") == key:
         yield f"this policy is there: {folder}"
         return
@@ -131,12 +132,14 @@ def check_installed() -> None:
 
 
 def identity(
-    todo: Task, base: LocalModel, how: LanguagePolicySettings, rules: SelectionSettings, profiles: pd.DataFrame
-) -> str:
+    todo: Task, about: Study, profiles: pd.DataFrame, base: LocalModel, how: LanguagePolicySettings,
+    rules: SelectionSettings,
+) -> str:  # fmt: skip
     """Content hash of all that decides the adapter."""
-    weights, asked = language_models.weights_digest(base), [request.key for request in todo.requests]
-    decides = how.model_dump(), rules.probes.model_dump(), rules.reward.model_dump()
-    return digest(todo.parser.side, weights, asked, *decides, profiles["text"].tolist())
+    data = about.prompts, profiles["text"].tolist(), [request.key for request in todo.requests]
+    encoder = encoders.identity(encoders.settings(about.settings.encoder))
+    settings = how.model_dump(), rules.probes.model_dump(), rules.reward.model_dump()
+    return digest(todo.parser.side, *data, encoder, language_models.weights_digest(base), *settings)
 
 
 def cost(n_prompts: int, side: str, how: LanguagePolicySettings) -> str:
