@@ -59,7 +59,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict]:
     add("names", nargs="+", metavar="NAME", help="a dataset of params/, or weights: minilm, smollm2")
     add("--from", dest="local", type=Path, metavar="FOLDER", help="take this folder or archive instead")
 
-    for function in (profiles, answers, candidates):
+    for function in (profiles, answers, candidates, policy):
         model_options.add(function.__name__, command(function))
 
     add = command(train)
@@ -142,6 +142,13 @@ def candidates(**options) -> None:
     from lib.papers.pte.profiling import candidates
 
     _tell(candidates.record(**options))
+
+
+def policy(**options) -> None:
+    """Let TRL tune the writer of PtE's profiles by their rewards; needs an extra, goes on where it stopped."""
+    from lib.papers.pte.selection import language_policy
+
+    _tell(language_policy.record(**options))
 
 
 def _tell(lines) -> None:

@@ -1,4 +1,4 @@
-"""The options of commands that ask a language model: profiles, answers and candidates."""
+"""The options of commands that ask a language model: profiles, answers, candidates and policy."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ def add(command: str, add: Callable) -> None:
     add("--estimate", dest="only_estimate", action="store_true", help="only say how much there is to do")
     if command != "profiles":
         add("--scale", default="quick", help="tiny, quick or paper; default: quick")
-    if command != "answers":
+    if command in ("profiles", "candidates"):
         add("--budget", type=float, metavar="DOLLARS", help="most that an endpoint may cost, by prices in its yaml")
     if command == "profiles":
         add("--paper", default="rlmrec", choices=["rlmrec", "rallrec"], help="rallrec: descriptions of items")
@@ -22,3 +22,6 @@ def add(command: str, add: Callable) -> None:
         add("--only", nargs="+", metavar="ADAPTER", help="such as mixed, rella, untuned; default: all")
     if command == "candidates":
         add("--limit-users", type=int, metavar="N", help="take so many users only, recorded in a folder of their own")
+    if command == "policy":
+        add("--side", choices=["user", "item"], default="user", help="whose profiles it learns to write; default: user")
+        add("--steps", type=int, help="updates; default: those of params/papers/pte.yaml")

@@ -20,4 +20,12 @@ comparison           policies trained on one half of the entities and compared o
 figures              what the picks of each policy are worth
 planted_world        a made-up world where it is known which candidate is good
 planted_comparison   the comparison there, with the share of good picks
+
+The writer itself can learn from the same rewards, by TRL, which is an extra of this package:
+
+language_policy_settings  `language_policy` of params/papers/pte.yaml
+completion_rewards        rewards of what a language model has just written
+rollouts                  answers of the learning model, kept to the lines of a profile
+trl_training              TRL's GRPOTrainer on prompts and a reward
+language_policy           tunes an adapter of the model that wrote a recording
 """
