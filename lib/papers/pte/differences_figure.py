@@ -59,12 +59,12 @@ def _panels(table: pd.DataFrame, by: str, titles: dict[str, str]) -> Figure:
 
 
 def _said(table: pd.DataFrame) -> str:
-    """How many methods are clearly better than Base, by loss."""
+    """How many differences to Base are clearly above 0, by loss: a method has one in each panel."""
     counts = [
         f"{(part['verdict'] == 'better').sum()} of {len(part)} under {display_names.loss(loss)}"
         for loss, part in table.groupby("loss", sort=False)
     ]
-    return f"clearly better than Base: {display_names.listed(counts)}"
+    return f"differences to Base clearly above 0: {display_names.listed(counts)}"
 
 
 def _methods(axes, table: pd.DataFrame) -> None:
